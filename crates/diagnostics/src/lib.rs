@@ -1,0 +1,123 @@
+//! One shape for every mistake in a file that a person wrote.
+//!
+//! Rules, policies and configuration are read with places. Whatever is wrong with them becomes a [`Diagnostic`]: a stable
+//! code, a severity, one sentence, the place, and how to mend it. Readers collect all of them instead of stopping at the
+//! first. How they look is decided in one place (`render`): text with a caret for people, JSON for programs.
+
+mod suggest;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use crate::suggest::closest;
+
+/// Something wrong, or at least odd, in a file that a person wrote.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// A stable name for the kind of mistake, such as Falco's `LOAD_ERR_VALIDATE`.
+    pub code: &'static str,
+    /// Whether the file can still be used.
+    pub severity: Severity,
+    /// One sentence, lower case, without a full stop: what is wrong.
+    pub message: String,
+    /// What the mistake is in, for programs and the summary line: `rule "Exec into a pod"`, empty if unknown.
+    pub item: String,
+    /// The place. `None` when the mistake is about a whole file, or about no file.
+    pub place: Option<Place>,
+    /// What to do about it, as a sentence: `did you mean `ka.verb`?`.
+    pub help: Option<String>,
+}
+
+/// Whether a file can still be used.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file loads, but does something that its author may not expect.
+    Warning,
+    /// The file cannot be used.
+    Error,
+}
+
+/// A stretch of text in a source.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The text that `span` counts in.
+    pub source: Arc<Source>,
+    /// Byte offsets into the source's text.
+    pub span: Range<usize>,
+}
+
+/// A named text: a file, or a text derived from one (a condition after list substitution).
+#[derive(Debug)]
+pub struct Source {
+    /// The file as the user named it.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+    /// How many lines of the file come before the text, for texts that are a part of a file or derived from one.
+    pub lines_before: usize,
+}
+
+impl Source {
+    /// The text of a whole file.
+    pub fn file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into(), lines_before: 0 })
+    }
+
+    /// Line and column of a byte offset, both counted from 1, columns in characters. An offset past the end counts as
+    /// the end.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = self.text.get(..end).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (self.lines_before + before.matches('\n').count() + 1, column)
+    }
+}
+
+impl Diagnostic {
+    /// An error without a place yet.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message)
+    }
+
+    /// A warning without a place yet.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message)
+    }
+
+    fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), item: String::new(), place: None, help: None }
+    }
+
+    /// The same, at this place.
+    #[must_use]
+    pub fn at(mut self, source: &Arc<Source>, span: Range<usize>) -> Self {
+        self.place = Some(Place { source: Arc::clone(source), span });
+        self
+    }
+
+    /// The same, in this item.
+    #[must_use]
+    pub fn within(mut self, item: impl Into<String>) -> Self {
+        self.item = item.into();
+        self
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Line and column of the place, both counted from 1.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        self.place.as_ref().map(|place| place.source.position(place.span.start))
+    }
+}
