@@ -4,6 +4,10 @@
 //! intake says that the batch is durable does the source say so to whoever sent it (a 200 at the webhook) or to itself (a
 //! file's checkpoint).
 
+pub mod counters;
+pub mod file;
+pub mod stdin;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,0 +1,41 @@
+//! What every source counts, for the metrics page and for the report at the end of a run.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The counts of one source since the process began. Cheap to add to from any thread; readers see each number on its own, never
+/// a consistent set.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    /// Batches that the intake made durable.
+    pub batches: Count,
+    /// Events in those batches.
+    pub events: Count,
+    /// Bytes of those events, as received.
+    pub bytes: Count,
+    /// Lines, values or bodies in which no event could be found: broken JSON, lines beyond the limit.
+    pub problems: Count,
+    /// Times that the intake refused a batch; a file source tries the same batch again, so this is not a loss.
+    pub refused: Count,
+    /// Lines beyond the length limit; they are among the problems too.
+    pub too_long: Count,
+    /// Rotations seen: a file was renamed away and another took its name.
+    pub rotations: Count,
+    /// Truncations in place seen: the file lost what was already read.
+    pub truncations: Count,
+}
+
+/// One number that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
