@@ -71,7 +71,7 @@ pub enum Transform {
     /// The options of an argument vector after `getopt(3)`: arguments are a list and a constant option string,
     /// and optionally the letter of the one option whose last value is wanted.
     GetOpt,
-    /// The second argument's values joined by the first one's text.
+    /// The values of all other arguments, in order, joined by the first one's text.
     Join,
     /// The number of values of a list.
     LenList,
@@ -84,6 +84,9 @@ pub enum Transform {
 }
 
 /// What is asked of one value.
+///
+/// A predicate with a text sees a value as it is printed ([`crate::Value::to_text`]): a truth value is `true` or
+/// `false`, a point in time looks as its field says. A predicate with a number is false for all but numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
     /// Nothing: that there is a value is enough.
@@ -105,8 +108,9 @@ pub enum Predicate {
     /// The whole value matches one of these path prefixes, component by component; a component may be a glob
     /// (Falco's `pmatch`).
     PathPrefix(Vec<BString>),
-    /// The value matches a regular expression in the syntax of the `regex` crate. The front end has translated
-    /// its own dialect, anchors included, and has compiled the pattern once to report mistakes.
+    /// The value matches a regular expression in the syntax of the `regex` crate, Unicode mode on. The front end
+    /// has translated its own dialect, anchors included, and has compiled the pattern once to report mistakes.
+    /// Bytes that are no UTF-8 count as U+FFFD.
     Regex(String),
 }
 
@@ -117,7 +121,8 @@ pub enum Needle {
     Integer(i128),
     /// A constant text.
     Text(BString),
-    /// The single value of another expression; the test is false when that is absent.
+    /// The single value of another expression; the test is false when that is absent. Two numbers compare as
+    /// numbers, anything else by its printed text.
     Value(Box<Expr>),
 }
 

@@ -25,8 +25,12 @@ pub struct Field {
     pub inputs: Arc<[JsonPath]>,
     /// How the inputs become values.
     pub read: Read,
-    /// The argument between brackets, quotes dropped.
+    /// The argument between brackets, quotes dropped. For a field without one, a constant that `read` needs: the
+    /// host name, the value of a static field.
     pub argument: Option<Arc<str>>,
+    /// A path that must lead somewhere, or the field is absent whatever `inputs` hold. Falco's `ka.*` fields need
+    /// `auditID`; asking once here is cheaper than in every `read`.
+    pub needs: Option<JsonPath>,
 }
 
 /// What type the values of a field have.
@@ -40,7 +44,8 @@ pub enum Kind {
     Text,
     /// Several texts.
     TextList,
-    /// One point in time, in nanoseconds since the Unix epoch; compares as a number, prints as its field says.
+    /// One point in time. Rules compare its text, which looks as its field says; in JSON it is the number of
+    /// nanoseconds since the Unix epoch.
     Time,
 }
 
@@ -67,8 +72,8 @@ pub enum Duplicates {
 /// How the inputs of a field become its values.
 #[derive(Clone, Copy)]
 pub enum Read {
-    /// The text of the only input: a string's content, for anything else its compact JSON. The matcher has a fast
-    /// path for it. `cut_at_nul` ends a string at an embedded NUL character.
+    /// The text of the only input: a string's content, for anything else its compact JSON; of several places the
+    /// first. The matcher has a fast path for it. `cut_at_nul` ends a string at an embedded NUL character.
     Text {
         /// Whether a NUL character ends the text.
         cut_at_nul: bool,
