@@ -1,0 +1,3 @@
+//! The binary `kubevigil`.
+
+fn main() {}

@@ -1,0 +1,47 @@
+//! What the matcher finds.
+
+use std::sync::Arc;
+
+use kubevigil_audit::time::Timestamp;
+use kubevigil_rules::{Rule, Value, Values};
+
+/// A rule that holds for an event, with its output rendered.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// When the event happened.
+    pub time: Timestamp,
+    /// The rule's output with the event's values in it. Bytes, because values may be any bytes; written by attackers in
+    /// part, so escape it for wherever it is shown.
+    pub message: Vec<u8>,
+    /// The values of the output's fields, sorted by the fields' names.
+    pub fields: Vec<(Arc<str>, FieldValue)>,
+}
+
+/// The value of a field, apart from its event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    /// The field yields nothing for the event.
+    Absent,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number; times are nanoseconds since the Unix epoch.
+    Integer(i128),
+    /// A list of texts.
+    List(Vec<Vec<u8>>),
+    /// A text.
+    Text(Vec<u8>),
+}
+
+impl From<&Values<'_>> for FieldValue {
+    fn from(values: &Values<'_>) -> Self {
+        match values {
+            Values::Absent => Self::Absent,
+            Values::Many(values) => Self::List(values.iter().map(|value| value.to_text().into_owned()).collect()),
+            Values::One(Value::Bool(truth)) => Self::Bool(*truth),
+            Values::One(Value::Integer(number, _)) => Self::Integer(*number),
+            Values::One(Value::Text(text)) => Self::Text(text.to_vec()),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Conditions and outputs evaluated against one event.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use bstr::ByteSlice;
+use kubevigil_audit::json::{Found, Json, PathId};
+use kubevigil_rules::condition::Case;
+use kubevigil_rules::{EventContext, Inputs, Members, Read, Value, Values};
+
+use crate::check::{compare_holds, contains_folded, ends_with, starts_with};
+use crate::compile::{Against, ExprPlan, FieldPlan, Node, NodeId, Program, Question, TestPlan, TextPlan};
+use crate::transform;
+
+/// The answers of nodes for the current event. An entry of another generation is no answer, so a new event costs one
+/// increment.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    answers: Vec<u32>,
+    generation: u32,
+}
+
+impl Memo {
+    /// Forgets all answers and makes room for `nodes` of them.
+    pub(crate) fn start(&mut self, nodes: usize) {
+        self.generation += 2;
+        if self.generation >= u32::MAX - 2 {
+            self.answers.clear();
+            self.generation = 2;
+        }
+        self.answers.resize(nodes, 0);
+    }
+
+    fn get(&self, node: NodeId) -> Option<bool> {
+        let answer = *self.answers.get(node)?;
+        (answer & !1 == self.generation).then_some(answer & 1 == 1)
+    }
+
+    fn set(&mut self, node: NodeId, answer: bool) {
+        if let Some(slot) = self.answers.get_mut(node) {
+            *slot = self.generation | u32::from(answer);
+        }
+    }
+}
+
+/// One event before the program.
+pub(crate) struct Evaluation<'a, 'e> {
+    pub(crate) program: &'a Program,
+    pub(crate) found: &'a Found<'a, 'e>,
+    pub(crate) event: &'a EventContext<'e>,
+    /// The values of fields that are more than the text of a path. Few events get to ask for any.
+    pub(crate) field_values: RefCell<Vec<(usize, Values<'e>)>>,
+}
+
+impl<'a, 'e> Evaluation<'a, 'e> {
+    /// Whether the condition holds. Recursion follows the rule's nesting, which its reader bounds.
+    pub(crate) fn holds(&self, node: NodeId, memo: &mut Memo) -> bool {
+        if let Some(answer) = memo.get(node) {
+            return answer;
+        }
+        let answer = match self.program.nodes.get(node) {
+            Some(Node::All(parts)) => parts.iter().all(|&part| self.holds(part, memo)),
+            Some(Node::Any(parts)) => parts.iter().any(|&part| self.holds(part, memo)),
+            Some(Node::ExactlyOne(parts)) => parts.iter().filter(|&&part| self.holds(part, memo)).count() == 1,
+            Some(Node::Not(part)) => !self.holds(*part, memo),
+            Some(Node::Test(test)) => self.test(test),
+            None => false,
+        };
+        memo.set(node, answer);
+        answer
+    }
+
+    /// The values of an expression.
+    pub(crate) fn values(&self, expr: &'a ExprPlan) -> Values<'a>
+    where
+        'e: 'a,
+    {
+        match expr {
+            ExprPlan::Constant(texts) => match texts.as_slice() {
+                [text] => Values::One(Value::borrowed(text)),
+                texts => Values::list(texts.iter().map(|text| Value::borrowed(text)).collect()),
+            },
+            ExprPlan::Field(field) => self.field(*field),
+            ExprPlan::Text(plan) => self.texts(plan),
+            ExprPlan::Transform(transform, arguments) => {
+                let arguments: Vec<Values<'a>> = arguments.iter().map(|argument| self.values(argument)).collect();
+                transform::apply(*transform, &arguments)
+            }
+        }
+    }
+
+    /// The text of a simple field, when it stands at one place.
+    pub(crate) fn text(&self, plan: &TextPlan) -> Option<Cow<'e, [u8]>> {
+        if plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+            return None;
+        }
+        self.found.get(plan.path).map(|json| text_of(json, plan.cut_at_nul))
+    }
+
+    fn test(&self, test: &TestPlan) -> bool {
+        if let (ExprPlan::Text(plan), Question::Check(check)) = (&test.subject, &test.question) {
+            match self.text(plan) {
+                Some(text) => return check.holds_for_text(&text),
+                None if !self.found.has_arrays() => return false,
+                None => {}
+            }
+        }
+        let subject = self.values(&test.subject);
+        let mut values = subject.as_slice().iter();
+        match test.members {
+            Members::All => values.len() > 0 && values.all(|value| self.answer(&test.question, value)),
+            Members::Any => values.any(|value| self.answer(&test.question, value)),
+        }
+    }
+
+    fn answer(&self, question: &Question, value: &Value<'_>) -> bool {
+        match question {
+            Question::Check(check) => check.holds_for(value),
+            Question::OneOfValues(expr) => {
+                self.values(expr).as_slice().iter().any(|other| value.to_text() == other.to_text())
+            }
+            Question::Against(against, expr) => match self.values(expr) {
+                Values::One(other) => stands_against(*against, value, &other),
+                Values::Absent | Values::Many(_) => false,
+            },
+        }
+    }
+
+    fn texts(&self, plan: &TextPlan) -> Values<'e> {
+        if let Some(text) = self.text(plan) {
+            return Values::One(Value::Text(text));
+        }
+        if !self.found.has_arrays() || plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+            return Values::Absent;
+        }
+        let places = self.places(plan.path);
+        Values::text(places.first().map(|&json| text_of(json, plan.cut_at_nul)))
+    }
+
+    fn field(&self, position: usize) -> Values<'e> {
+        let known = self.field_values.borrow().iter().find(|(known, _)| *known == position).cloned();
+        if let Some((_, values)) = known {
+            return values;
+        }
+        let values = self.program.fields.get(position).map_or(Values::Absent, |plan| self.read(plan));
+        self.field_values.borrow_mut().push((position, values.clone()));
+        values
+    }
+
+    fn read(&self, plan: &FieldPlan) -> Values<'e> {
+        let Read::With(read) = plan.field.read else { return Values::Absent };
+        if plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+            return Values::Absent;
+        }
+        let places: Vec<Vec<Json<'e>>> = plan.inputs.iter().map(|&path| self.places(path)).collect();
+        let found: Vec<&[Json<'e>]> = places.iter().map(Vec::as_slice).collect();
+        read(&Inputs { found: &found, argument: plan.field.argument.as_deref(), event: self.event })
+    }
+
+    fn places(&self, path: PathId) -> Vec<Json<'e>> {
+        let mut places = Vec::new();
+        self.found.places(path, &mut places);
+        places
+    }
+}
+
+fn text_of(json: Json<'_>, cut_at_nul: bool) -> Cow<'_, [u8]> {
+    let text = json.text();
+    match memchr::memchr(0, &text) {
+        Some(end) if cut_at_nul => Cow::Owned(text.get(..end).unwrap_or_default().to_vec()),
+        _ => text,
+    }
+}
+
+fn stands_against(against: Against, value: &Value<'_>, other: &Value<'_>) -> bool {
+    if let (Against::Compare(compare), Value::Integer(value, _), Value::Integer(other, _)) = (against, value, other) {
+        return compare_holds(compare, value, other);
+    }
+    let (value, other) = (value.to_text(), other.to_text());
+    match against {
+        Against::Compare(compare) => compare_holds(compare, &value, &other),
+        Against::Contains(Case::AsciiInsensitive) => contains_folded(&value, &other),
+        Against::Contains(Case::Sensitive) => value.contains_str(&other),
+        Against::EndsWith(case) => ends_with(&value, &other, case),
+        Against::StartsWith(case) => starts_with(&value, &other, case),
+    }
+}
