@@ -2,8 +2,13 @@
 //!
 //! Rules, policies and configuration are read with places. Whatever is wrong with them becomes a [`Diagnostic`]: a stable
 //! code, a severity, one sentence, the place, and how to mend it. Readers collect all of them instead of stopping at the
-//! first. How they look is decided in one place (`render`): text with a caret for people, JSON for programs.
+//! first. How they look is decided in one place: text with a caret for people ([`render_text`]), JSON for programs
+//! ([`FileReport`]).
 
+mod escape;
+mod excerpt;
+mod render;
+mod report;
 mod suggest;
 
 use std::ops::Range;
@@ -11,6 +16,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use crate::render::render_text;
+pub use crate::report::FileReport;
 pub use crate::suggest::closest;
 
 /// Something wrong, or at least odd, in a file that a person wrote.
@@ -63,7 +70,11 @@ pub struct Source {
 impl Source {
     /// The text of a whole file.
     pub fn file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines_before: 0 })
+        Arc::new(Self {
+            name: name.into(),
+            text: text.into(),
+            lines_before: 0,
+        })
     }
 
     /// Line and column of a byte offset, both counted from 1, columns in characters. An offset past the end counts as
@@ -92,13 +103,23 @@ impl Diagnostic {
     }
 
     fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), item: String::new(), place: None, help: None }
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            item: String::new(),
+            place: None,
+            help: None,
+        }
     }
 
     /// The same, at this place.
     #[must_use]
     pub fn at(mut self, source: &Arc<Source>, span: Range<usize>) -> Self {
-        self.place = Some(Place { source: Arc::clone(source), span });
+        self.place = Some(Place {
+            source: Arc::clone(source),
+            span,
+        });
         self
     }
 
@@ -118,6 +139,8 @@ impl Diagnostic {
 
     /// Line and column of the place, both counted from 1.
     pub fn position(&self) -> Option<(usize, usize)> {
-        self.place.as_ref().map(|place| place.source.position(place.span.start))
+        self.place
+            .as_ref()
+            .map(|place| place.source.position(place.span.start))
     }
 }
