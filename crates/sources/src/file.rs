@@ -1,1 +1,2 @@
 //! Files.
+pub mod lines;
