@@ -15,10 +15,21 @@ impl Timestamp {
     /// Reads RFC 3339 text: upper-case `T`, seconds, an optional fraction of any length, `Z` or an offset.
     /// `None` for anything else. Digits past the ninth of the fraction are dropped.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let date = (number(text, 0, 4)?, number(text, 5, 2)?, number(text, 8, 2)?);
-        let clock = (number(text, 11, 2)?, number(text, 14, 2)?, number(text, 17, 2)?);
+        let date = (
+            number(text, 0, 4)?,
+            number(text, 5, 2)?,
+            number(text, 8, 2)?,
+        );
+        let clock = (
+            number(text, 11, 2)?,
+            number(text, 14, 2)?,
+            number(text, 17, 2)?,
+        );
         let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-        if separators.iter().any(|&(at, byte)| text.get(at) != Some(&byte)) {
+        if separators
+            .iter()
+            .any(|&(at, byte)| text.get(at) != Some(&byte))
+        {
             return None;
         }
         let (fraction, zone) = fraction(text.get(19..)?)?;
@@ -29,7 +40,9 @@ impl Timestamp {
             return None;
         }
         let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
-        Some(Self { nanoseconds: i128::from(seconds) * 1_000_000_000 + i128::from(fraction) })
+        Some(Self {
+            nanoseconds: i128::from(seconds) * 1_000_000_000 + i128::from(fraction),
+        })
     }
 
     /// The calendar date and time of day in UTC: year, month, day, hour, minute, second, nanosecond.
@@ -39,7 +52,15 @@ impl Timestamp {
         let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = date_from_days(i64::try_from(days).unwrap_or_default());
         let part = |value: i128| u32::try_from(value).unwrap_or_default();
-        (year, month, day, part(of_day / 3_600), part(of_day / 60 % 60), part(of_day % 60), part(nanos))
+        (
+            year,
+            month,
+            day,
+            part(of_day / 3_600),
+            part(of_day / 60 % 60),
+            part(of_day % 60),
+            part(nanos),
+        )
     }
 }
 
@@ -47,21 +68,31 @@ impl fmt::Display for Timestamp {
     /// `2026-11-23T05:12:26.477108000Z`, always nine digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, hour, minute, second, nanos) = self.civil();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z"
+        )
     }
 }
 
 fn number(text: &[u8], at: usize, digits: usize) -> Option<i64> {
-    text.get(at..at + digits)?.iter().try_fold(0_i64, |sum, byte| match byte {
-        b'0'..=b'9' => Some(sum * 10 + i64::from(byte - b'0')),
-        _ => None,
-    })
+    text.get(at..at + digits)?
+        .iter()
+        .try_fold(0_i64, |sum, byte| match byte {
+            b'0'..=b'9' => Some(sum * 10 + i64::from(byte - b'0')),
+            _ => None,
+        })
 }
 
 /// The nanoseconds of an optional `.digits`, and what follows.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
-    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some(digits) = text.strip_prefix(b".") else {
+        return Some((0, text));
+    };
+    let count = digits
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if count == 0 {
         return None;
     }
@@ -109,11 +140,20 @@ fn days_from_epoch((year, month, day): (i64, i64, i64)) -> Option<i64> {
 fn date_from_days(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, u32::try_from(month).unwrap_or_default(), u32::try_from(day).unwrap_or_default())
+    (
+        year,
+        u32::try_from(month).unwrap_or_default(),
+        u32::try_from(day).unwrap_or_default(),
+    )
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+pub use kubevigil_audit::json::Duplicates;
 use kubevigil_audit::json::Json;
 use kubevigil_audit::time::Timestamp;
 
@@ -58,15 +59,6 @@ pub struct JsonPath {
     pub keys: Box<[Box<str>]>,
     /// Which of several equal keys in one object counts.
     pub duplicates: Duplicates,
-}
-
-/// Which of several equal keys in one object counts (RFC 8259 section 4 leaves that open).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Duplicates {
-    /// The first one, as Falco's plugin reads.
-    First,
-    /// The last one, as Go and so the API server reads.
-    Last,
 }
 
 /// How the inputs of a field become its values.

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 /// Decodes the escapes of a string's inside.
 pub(super) fn unescape(inner: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'\\', inner) else { return Cow::Borrowed(inner) };
+    let Some(first) = memchr::memchr(b'\\', inner) else {
+        return Cow::Borrowed(inner);
+    };
     let mut out = Vec::with_capacity(inner.len());
     let mut rest = inner;
     let mut next = Some(first);
@@ -20,7 +22,9 @@ pub(super) fn unescape(inner: &[u8]) -> Cow<'_, [u8]> {
 
 /// Decodes the escape that `escape` starts with and returns what follows it.
 fn decode_escape<'t>(escape: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
-    let Some(&letter) = escape.get(1) else { return &[] };
+    let Some(&letter) = escape.get(1) else {
+        return &[];
+    };
     let rest = escape.get(2..).unwrap_or_default();
     let plain = match letter {
         b'b' => 8,
@@ -43,20 +47,27 @@ fn decode_unicode<'t>(digits: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     let mut rest = digits.get(4..).unwrap_or_default();
     let mut code = unit;
     if (0xd800..0xdc00).contains(&unit) {
-        let low = rest.strip_prefix(b"\\u").and_then(hex4).filter(|low| (0xdc00..0xe000).contains(low));
+        let low = rest
+            .strip_prefix(b"\\u")
+            .and_then(hex4)
+            .filter(|low| (0xdc00..0xe000).contains(low));
         if let Some(low) = low {
             code = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
             rest = rest.get(6..).unwrap_or_default();
         }
     }
     let mut buffer = [0; 4];
-    let text = char::from_u32(code).unwrap_or('\u{fffd}').encode_utf8(&mut buffer);
+    let text = char::from_u32(code)
+        .unwrap_or('\u{fffd}')
+        .encode_utf8(&mut buffer);
     out.extend_from_slice(text.as_bytes());
     rest
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {
-    digits.get(..4)?.iter().try_fold(0, |sum, &digit| Some(sum * 16 + char::from(digit).to_digit(16)?))
+    digits.get(..4)?.iter().try_fold(0, |sum, &digit| {
+        Some(sum * 16 + char::from(digit).to_digit(16)?)
+    })
 }
 
 /// JSON without blanks outside strings.

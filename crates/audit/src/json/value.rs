@@ -23,6 +23,12 @@ pub enum JsonKind {
 }
 
 impl<'e> Json<'e> {
+    /// The value that is exactly `raw`: no blanks around it, and it ends where the slice does.
+    #[inline]
+    pub(super) fn from_raw(raw: &'e [u8]) -> Self {
+        Self { raw }
+    }
+
     /// The value that starts at the first byte of `bytes` that is not blank; what follows it is left out.
     pub fn first_in(bytes: &'e [u8]) -> Option<Self> {
         let start = skip_blanks(bytes, 0);
@@ -70,23 +76,36 @@ impl<'e> Json<'e> {
 
     /// The member called `key` of an object, the first one if there are several.
     pub fn member(self, key: &str) -> Option<Json<'e>> {
-        self.members().find(|(name, _)| name.as_ref() == key.as_bytes()).map(|(_, value)| value)
+        self.members()
+            .find(|(name, _)| name.as_ref() == key.as_bytes())
+            .map(|(_, value)| value)
     }
 
     /// The member called `key` of an object, the last one if there are several.
     pub fn last_member(self, key: &str) -> Option<Json<'e>> {
-        self.members().filter(|(name, _)| name.as_ref() == key.as_bytes()).last().map(|(_, value)| value)
+        self.members()
+            .filter(|(name, _)| name.as_ref() == key.as_bytes())
+            .last()
+            .map(|(_, value)| value)
     }
 
     /// The members of an object in order; nothing for any other kind.
     pub fn members(self) -> Members<'e> {
-        let at = if self.kind() == JsonKind::Object { 1 } else { self.raw.len() };
+        let at = if self.kind() == JsonKind::Object {
+            1
+        } else {
+            self.raw.len()
+        };
         Members { raw: self.raw, at }
     }
 
     /// The elements of an array in order; nothing for any other kind.
     pub fn elements(self) -> Elements<'e> {
-        let at = if self.kind() == JsonKind::Array { 1 } else { self.raw.len() };
+        let at = if self.kind() == JsonKind::Array {
+            1
+        } else {
+            self.raw.len()
+        };
         Elements { raw: self.raw, at }
     }
 }
@@ -104,7 +123,10 @@ impl<'e> Iterator for Members<'e> {
     fn next(&mut self) -> Option<Self::Item> {
         self.at = skip_separators(self.raw, self.at);
         let key_end = value_end(self.raw, self.at);
-        let key = Json { raw: self.raw.get(self.at..key_end)? }.string()?;
+        let key = Json {
+            raw: self.raw.get(self.at..key_end)?,
+        }
+        .string()?;
         let start = skip_separators(self.raw, key_end);
         self.at = value_end(self.raw, start);
         let raw = self.raw.get(start..self.at)?;
@@ -131,16 +153,23 @@ impl<'e> Iterator for Elements<'e> {
 }
 
 fn skip_blanks(bytes: &[u8], from: usize) -> usize {
-    skip_while(bytes, from, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+    skip_while(bytes, from, |byte| {
+        matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+    })
 }
 
 fn skip_separators(bytes: &[u8], from: usize) -> usize {
-    skip_while(bytes, from, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':'))
+    skip_while(bytes, from, |byte| {
+        matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':')
+    })
 }
 
 fn skip_while(bytes: &[u8], from: usize, skip: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    from + rest.iter().position(|&byte| !skip(byte)).unwrap_or(rest.len())
+    from + rest
+        .iter()
+        .position(|&byte| !skip(byte))
+        .unwrap_or(rest.len())
 }
 
 /// Where the value that starts at `start` ends; `start` itself when none starts there.
@@ -155,7 +184,10 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
 
 fn scalar_end(bytes: &[u8], start: usize) -> usize {
     skip_while(bytes, start, |byte| {
-        !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b']' | b'}' | b'[' | b'{' | b'"')
+        !matches!(
+            byte,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b']' | b'}' | b'[' | b'{' | b'"'
+        )
     })
 }
 
