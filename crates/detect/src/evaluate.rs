@@ -101,7 +101,7 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         if let (ExprPlan::Text(plan), Question::Check(check)) = (&test.subject, &test.question) {
             match self.text(plan) {
                 Some(text) => return check.holds_for_text(&text),
-                None if !self.found.has_arrays() => return false,
+                None if !self.found.crosses_array(plan.path) => return false,
                 None => {}
             }
         }
@@ -130,7 +130,7 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         if let Some(text) = self.text(plan) {
             return Values::One(Value::Text(text));
         }
-        if !self.found.has_arrays() || plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+        if !self.found.crosses_array(plan.path) || plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
             return Values::Absent;
         }
         let places = self.places(plan.path);

@@ -82,7 +82,8 @@ fn next_token(pattern: &[u8], fold: bool) -> Option<(Token, &[u8])> {
         },
         b'\\' => match rest.split_first() {
             Some((&literal, after)) => (byte_token(literal, fold), after),
-            None => (Token::Byte(b'\\'), rest),
+            // A backslash with nothing to escape matches nothing.
+            None => (Token::Set(Box::new([false; 256])), rest),
         },
         literal => (byte_token(literal, fold), rest),
     })
@@ -210,6 +211,7 @@ mod tests {
             ("[[:nope:]]", ":]", true),
             ("\\*", "*", true),
             ("\\*", "a", false),
+            ("a\\", "a\\", false),
             ("{a,b}", "a", false),
         ];
         for (pattern, text, expected) in table {

@@ -109,7 +109,7 @@ impl Matcher {
             field_values: RefCell::new(Vec::new()),
         };
         self.index.narrow(&mut scratch.candidates, |plan| match evaluation.text(plan) {
-            None if found.has_arrays() => Err(Unknown),
+            None if found.crosses_array(plan.path) => Err(Unknown),
             text => Ok(text),
         });
         scratch.memo.start(self.program.nodes.len());

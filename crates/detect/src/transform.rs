@@ -68,13 +68,14 @@ fn concat<'e>(arguments: &[Values<'_>]) -> Values<'e> {
     Values::text(Some(Cow::Owned(joined)))
 }
 
+/// `join(separator, a, b, ...)`: the values of all arguments behind the separator.
 fn join<'e>(arguments: &[Values<'_>]) -> Values<'e> {
-    let [separator, list] = arguments else { return Values::Absent };
+    let Some((separator, lists)) = arguments.split_first() else { return Values::Absent };
     let Some(separator) = separator.as_slice().first() else { return Values::Absent };
-    if matches!(list, Values::Absent) {
+    if lists.is_empty() || lists.iter().any(|list| matches!(list, Values::Absent)) {
         return Values::Absent;
     }
-    let texts: Vec<_> = list.as_slice().iter().map(Value::to_text).collect();
+    let texts: Vec<_> = lists.iter().flat_map(Values::as_slice).map(Value::to_text).collect();
     Values::text(Some(Cow::Owned(texts.join(separator.to_text().as_ref()))))
 }
 

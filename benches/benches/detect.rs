@@ -1,0 +1,2 @@
+//! The reader and the matcher against yardsticks.
+fn main() {}

@@ -1,0 +1,48 @@
+//! `kubevigil rules check`: every mistake in rule files, in one run.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kubevigil_diagnostics::{FileReport, render_text};
+use kubevigil_rules::Priority;
+
+use crate::args::Format;
+use crate::rule_set::{RuleChoice, RuleSet};
+use crate::rules_command::write_json;
+use crate::scan::table::plural;
+use crate::terminal;
+
+pub(super) fn execute(files: &[PathBuf], format: Format, fixed_fields: bool) -> anyhow::Result<ExitCode> {
+    let choice = RuleChoice {
+        default_rules: false,
+        files: files.to_vec(),
+        fixed_fields,
+        min_priority: Priority::Debug,
+        selectors: Vec::new(),
+    };
+    let loaded = RuleSet::load(&choice)?.loaded;
+    let mut out = anstream::stdout().lock();
+    for report in &loaded.files {
+        match format {
+            Format::Json => write_json(&mut out, report)?,
+            Format::Text => write_text(&mut out, report)?,
+        }
+    }
+    Ok(if loaded.successful() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
+    let (errors, warnings) = (report.errors().count() as u64, report.warnings().count() as u64);
+    if !report.diagnostics.is_empty() {
+        writeln!(out, "{}", render_text(&report.diagnostics, true).trim_end())?;
+    }
+    let verdict = match (errors, warnings) {
+        (0, 0) => "ok".to_owned(),
+        (0, warnings) => format!("ok, with {}", plural(warnings, "warning")),
+        (errors, 0) => plural(errors, "error"),
+        (errors, warnings) => format!("{} and {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    let style = if errors > 0 { terminal::ERROR } else { terminal::BOLD };
+    writeln!(out, "{}: {style}{verdict}{style:#}", report.file)
+}

@@ -1,0 +1,93 @@
+//! `kubevigil rules fields`: the field catalogue.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use kubevigil_rules::falco::fields::{ArgumentKind, Entry, Level, catalogue};
+use kubevigil_rules::{Expr, Rule};
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::rules_command::write_json;
+use crate::terminal::{BOLD, DIM};
+
+/// A field as programs read it.
+#[derive(Serialize)]
+struct FieldSummary {
+    name: &'static str,
+    r#type: &'static str,
+    argument: &'static str,
+    paths: Vec<String>,
+    level: Option<&'static str>,
+    description: &'static str,
+    note: Option<&'static str>,
+}
+
+pub(super) fn execute(filter: Option<&str>, format: Format) -> anyhow::Result<ExitCode> {
+    let mut out = anstream::stdout().lock();
+    for entry in catalogue().iter().filter(|entry| filter.is_none_or(|text| entry.name.contains(text))) {
+        let summary = FieldSummary::new(entry);
+        match format {
+            Format::Json => write_json(&mut out, &summary)?,
+            Format::Text => {
+                let argument = if summary.argument == "none" { String::new() } else { format!("[{}]", summary.argument) };
+                writeln!(out, "{BOLD}{}{BOLD:#}{argument}  {DIM}{}{DIM:#}", summary.name, summary.r#type)?;
+                writeln!(out, "    {}", summary.description)?;
+                if let Some(note) = summary.note {
+                    writeln!(out, "    Note: {note}")?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl FieldSummary {
+    fn new(entry: &'static Entry) -> Self {
+        Self {
+            name: entry.name,
+            r#type: type_name(entry.kind),
+            argument: match entry.argument {
+                ArgumentKind::Index => "index",
+                ArgumentKind::Key => "key",
+                ArgumentKind::None => "none",
+            },
+            paths: entry.paths.iter().map(|keys| keys.join(".")).collect(),
+            level: level_name(entry.level()),
+            description: entry.doc,
+            note: entry.note,
+        }
+    }
+}
+
+fn type_name(kind: kubevigil_rules::Kind) -> &'static str {
+    match kind {
+        kubevigil_rules::Kind::Bool => "bool",
+        kubevigil_rules::Kind::Integer => "number",
+        kubevigil_rules::Kind::Text => "text",
+        kubevigil_rules::Kind::TextList => "text list",
+        kubevigil_rules::Kind::Time => "time",
+    }
+}
+
+fn level_name(level: Level) -> Option<&'static str> {
+    match level {
+        Level::None => None,
+        Level::Metadata => Some("Metadata"),
+        Level::Request => Some("Request"),
+        Level::RequestResponse => Some("RequestResponse"),
+    }
+}
+
+/// The lowest audit level at which every field of the rule's condition can be present.
+pub(super) fn level_of(rule: &Rule) -> Option<&'static str> {
+    let mut level = Level::None;
+    rule.condition.for_each_expr(&mut |expr| {
+        if let Expr::Field(field) = expr {
+            let name = field.name.split('[').next().unwrap_or_default();
+            let entry = catalogue().iter().find(|entry| entry.name == name);
+            level = level.max(entry.map_or(Level::None, Entry::level));
+        }
+    });
+    level_name(level)
+}

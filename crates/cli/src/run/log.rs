@@ -1,0 +1,23 @@
+//! What the daemon says about itself, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat, LogLevel};
+
+/// Starts logging. `RUST_LOG` overrides the configured level.
+pub(crate) fn start(config: &LogConfig) {
+    let level = match config.level {
+        LogLevel::Debug => "debug",
+        LogLevel::Error => "error",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+    };
+    // What libraries say below a warning is for their authors.
+    let default = format!("warn,kubevigil={level},kubevigil_alerts={level},kubevigil_journal={level},kubevigil_sources={level}");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+}

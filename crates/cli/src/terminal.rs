@@ -1,0 +1,41 @@
+//! What the program says to people besides its results: on standard error, in colour where that is wanted.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::args::Color;
+
+/// Bold red, for errors.
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Bold yellow, for warnings.
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// Dimmed, for what matters least.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Bold, for headings.
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// Applies the choice to every stream of the process. `Auto` follows the terminal, `NO_COLOR` and `CLICOLOR`.
+pub(crate) fn set_color(color: Color) {
+    match color {
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Auto => anstream::ColorChoice::Auto.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// Prints an error with its causes, one after another.
+pub(crate) fn complain(error: &anyhow::Error) {
+    say(&format!("{ERROR}error{ERROR:#}: {error:#}"));
+}
+
+/// Prints a warning.
+pub(crate) fn warn(message: &str) {
+    say(&format!("{WARNING}warning{WARNING:#}: {message}"));
+}
+
+/// Prints a line on standard error. That it cannot be written changes nothing.
+pub(crate) fn say(line: &str) {
+    let mut stderr = anstream::stderr().lock();
+    drop(writeln!(stderr, "{line}"));
+}
