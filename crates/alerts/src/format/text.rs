@@ -1,0 +1,35 @@
+//! Falco's plain line: `<time>: <Priority> <message>`.
+//!
+//! Falco releases print the message raw. Here what could act on a terminal becomes visible, because the message holds text
+//! that an attacker wrote; everything else is Falco's to the letter.
+
+use kubevigil_audit::time::Timestamp;
+
+use super::FalcoStyle;
+use crate::alert::Alert;
+use crate::escape;
+
+/// The alert as one line, safe for a terminal.
+pub(super) fn line(alert: &Alert, style: &FalcoStyle) -> String {
+    escape::terminal(&full_output(alert, style)).into_owned()
+}
+
+/// The message with time and priority in front, unescaped: what Falco's JSON has as `output`.
+pub(super) fn full_output(alert: &Alert, style: &FalcoStyle) -> String {
+    let time = if style.time_format_iso_8601 {
+        iso_time(alert.time)
+    } else {
+        time_of_day(alert.time)
+    };
+    format!("{time}: {} {}", alert.priority, alert.output)
+}
+
+fn iso_time(time: Timestamp) -> String {
+    let utc = time.to_string();
+    format!("{}+0000", utc.trim_end_matches('Z'))
+}
+
+fn time_of_day(time: Timestamp) -> String {
+    let (_, _, _, hour, minute, second, nanos) = time.civil();
+    format!("{hour:02}:{minute:02}:{second:02}.{nanos:09}")
+}
