@@ -1,0 +1,2 @@
+//! Records a second that reach the disk, with real syncs, beside plain files.
+fn main() {}
