@@ -5,6 +5,5 @@ pub mod fs;
 pub mod glob;
 pub mod lines;
 pub mod open;
-mod payload;
 pub mod scan;
 mod shape;

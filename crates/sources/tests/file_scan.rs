@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::string_slice,
     reason = "tests may fail loudly"
 )]
@@ -197,7 +196,7 @@ fn the_recorded_logs_are_read_without_a_problem() {
 }
 
 proptest! {
-    /// Whatever the bytes: it ends, and every event is a JSON object.
+    /// Whatever the bytes: it ends, and every event has the shape of an object.
     #[test]
     fn any_bytes_are_read_to_their_end(
         pieces in prop::collection::vec(
@@ -210,9 +209,8 @@ proptest! {
     ) {
         for found in scan(pieces.concat().as_bytes(), 64) {
             if let Found::Event(arrival) = found {
-                let value: serde_json::Value = serde_json::from_slice(&arrival.raw).unwrap();
                 prop_assert!(arrival.line >= 1);
-                prop_assert!(value.is_object() || value.is_number() || value.is_array() || value.is_string());
+                prop_assert!(arrival.raw.starts_with(b"{") && arrival.raw.ends_with(b"}"));
             }
         }
     }

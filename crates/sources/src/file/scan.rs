@@ -12,10 +12,10 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
+use kubevigil_audit::payload::{self, Split};
 
 use super::lines::{Item, Line, LineReader};
 use super::open::{Input, OpenError};
-use super::payload;
 use super::shape::{Shape, Verdict};
 use crate::Arrival;
 
@@ -164,54 +164,55 @@ impl Events {
         }
     }
 
-    /// Takes the values that begin on this line.
+    /// Takes the values that begin on this line: the line as a whole, or else one by one. The whole is tried once, since that
+    /// costs its length.
     fn values(&mut self, line: Bytes, number: u64) {
         if line.first() == Some(&b'[') {
             self.in_array = false;
         }
-        let mut rest = line;
-        while let Some(text) = self.without_separators(rest) {
-            rest = match self.value(text, number) {
-                Some(after) => after,
-                None => return,
+        let Some(mut rest) = self.without_separators(line) else {
+            return;
+        };
+        let whole_reason = match payload::split(&rest) {
+            Ok(split) => return self.take(&rest, split, number),
+            Err(error) => error.to_string(),
+        };
+        while let Some(after) = self.value(rest, number, &whole_reason) {
+            let Some(text) = self.without_separators(after) else {
+                return;
             };
+            rest = text;
         }
     }
 
     /// Takes the value that `text` begins with; what follows it on the line.
-    fn value(&mut self, text: Bytes, number: u64) -> Option<Bytes> {
-        let reason = match payload::split(&text) {
-            Ok(events) => {
-                self.events(&text, events, number);
-                return None;
+    fn value(&mut self, text: Bytes, number: u64, whole_reason: &str) -> Option<Bytes> {
+        match text.first()? {
+            b'[' if !self.in_array => {
+                self.in_array = true;
+                return Some(text.slice(1..));
             }
-            Err(reason) => reason,
-        };
-        if text.first() == Some(&b'[') && !self.in_array {
-            self.in_array = true;
-            return Some(text.slice(1..));
-        }
-        if !matches!(text.first(), Some(b'{' | b'[')) {
-            return self.broken(text, number, reason);
+            b'[' | b'{' => {}
+            _ => return self.broken(&text, number, whole_reason),
         }
         let mut shape = Shape::default();
         match shape.feed(&text) {
-            Verdict::Closed(end) if end < text.len() => {
+            Verdict::Closed(end) => {
                 self.whole(text.slice(..end), number);
                 Some(text.slice(end..))
             }
-            Verdict::Open if text.first() == Some(&b'{') => {
+            Verdict::Open => {
                 self.gathered = Some(Gathered::new(text, number, shape));
                 None
             }
-            _ => self.broken(text, number, reason),
+            Verdict::Broken => self.broken(&text, number, whole_reason),
         }
     }
 
     /// Reports a broken text. A NUL byte cannot stand in JSON: it marks a hole in the file, and what follows it is another line.
-    fn broken(&mut self, text: Bytes, number: u64, reason: String) -> Option<Bytes> {
-        self.problem(number, Reason::Broken(reason));
-        let hole = memchr::memchr(0, &text)?;
+    fn broken(&mut self, text: &Bytes, number: u64, reason: &str) -> Option<Bytes> {
+        self.problem(number, Reason::Broken(reason.to_owned()));
+        let hole = memchr::memchr(0, text)?;
         Some(text.slice(hole..))
     }
 
@@ -251,9 +252,10 @@ impl Events {
         self.problem(gathered.first, reason);
         for (line, number) in gathered.lines.into_iter().skip(1) {
             if line.first() == Some(&b'{')
-                && let Ok(events) = payload::split(&line)
+                && let Ok(split) = payload::split(&line)
+                && split.problems.is_empty()
             {
-                self.events(&line, events, number);
+                self.take(&line, split, number);
             }
         }
     }
@@ -261,21 +263,29 @@ impl Events {
     /// Takes a value that is whole by its shape.
     fn whole(&mut self, text: Bytes, first: u64) {
         match payload::split(&text) {
-            Ok(events) => self.events(&text, events, first),
-            Err(reason) => self.problem(first, Reason::Broken(reason)),
+            Ok(split) => self.take(&text, split, first),
+            Err(error) => self.problem(first, Reason::Broken(error.to_string())),
         }
     }
 
-    fn events(&mut self, text: &Bytes, events: Vec<Bytes>, first: u64) {
-        let mut line = first;
-        let mut counted = 0;
-        for raw in events {
+    fn take(&mut self, text: &Bytes, split: Split, first: u64) {
+        let mut lines = LineCount::new(text, first);
+        for raw in split.events {
             let begin = (raw.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
-            if let Some(between) = text.get(counted..begin) {
-                line += memchr::memchr_iter(b'\n', between).count() as u64;
-                counted = begin;
-            }
+            let line = lines.at(begin);
             self.ready.push_back(Found::Event(Arrival { raw, line }));
+        }
+        let mut lines = LineCount::new(text, first);
+        for problem in split.problems {
+            let line = lines.at(problem.offset);
+            self.problem(line, Reason::Broken(problem.reason.to_string()));
+        }
+        if split.further_problems > 0 {
+            let more = format!(
+                "{} more values here are no audit events",
+                split.further_problems
+            );
+            self.problem(first, Reason::Broken(more));
         }
     }
 
@@ -297,6 +307,31 @@ impl Events {
             }
             text.advance(1);
         }
+    }
+}
+
+/// Line numbers of ascending offsets in a text.
+struct LineCount<'t> {
+    text: &'t [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl<'t> LineCount<'t> {
+    fn new(text: &'t [u8], first: u64) -> Self {
+        Self {
+            text,
+            counted: 0,
+            line: first,
+        }
+    }
+
+    fn at(&mut self, offset: usize) -> u64 {
+        if let Some(between) = self.text.get(self.counted..offset) {
+            self.line += memchr::memchr_iter(b'\n', between).count() as u64;
+            self.counted = offset;
+        }
+        self.line
     }
 }
 
