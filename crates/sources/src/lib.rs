@@ -5,8 +5,10 @@
 //! file's checkpoint).
 
 pub mod counters;
+pub mod envelope;
 pub mod file;
 pub mod stdin;
+pub mod webhook;
 
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ pub struct Batch {
 }
 
 /// One event as it arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Arrival {
     /// The event's bytes: one JSON object.
     pub raw: Bytes,

@@ -1,0 +1,250 @@
+//! One connection, from the handshake to its end.
+//!
+//! Plain connections speak HTTP/1.1; over TLS the client chooses HTTP/1.1 or HTTP/2. HTTP/2 without TLS is not offered: no API
+//! server speaks it, and telling it apart would mean waiting for bytes before any time-out of the protocol runs.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::activity::{Activity, Overdue, Watched};
+use super::request::{Peer, Service};
+use super::tls;
+
+/// How often a connection is looked at for being slow or idle.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Bounds the memory of a connection and the size of a header.
+const READ_BUFFER: usize = 128 * 1024;
+
+/// HTTP/2 holds so many bytes of bodies that nobody reads.
+const WINDOW: u32 = 1 << 20;
+
+/// The first byte of a TLS handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves a connection until it ends or, after `stop`, until its requests in flight are answered.
+pub(super) async fn serve(
+    service: Arc<Service>,
+    stream: TcpStream,
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+) {
+    service.counters.connections.add(1);
+    // Small answers should not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer {
+        address,
+        name_allowed: true,
+    };
+    let activity = Activity::new();
+    let stream = Watched::new(stream, activity.clone());
+    let connection = Connection {
+        service,
+        peer,
+        activity,
+        stop,
+    };
+    match connection.service.credentials.tls() {
+        None => connection.speak(stream, Protocol::Http1).await,
+        Some(config) => connection.secure(stream, TlsAcceptor::from(config)).await,
+    }
+}
+
+struct Connection {
+    service: Arc<Service>,
+    peer: Peer,
+    activity: Activity,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    async fn secure(mut self, stream: Watched<TcpStream>, acceptor: TlsAcceptor) {
+        let handshake = tokio::time::timeout(
+            self.service.config.header_timeout(),
+            acceptor.accept(stream),
+        );
+        let stream = tokio::select! {
+            result = handshake => result,
+            () = self.stop.cancelled() => return,
+        };
+        match stream {
+            Ok(Ok(stream)) => {
+                let (_, session) = stream.get_ref();
+                self.peer.name_allowed = self.name_allowed(session);
+                let protocol = protocol(session);
+                self.speak(stream, protocol).await;
+            }
+            Ok(Err(error)) => self.report_handshake(&error),
+            Err(_) => self.service.counters.slow_headers.add(1),
+        }
+    }
+
+    fn name_allowed(&self, session: &rustls::ServerConnection) -> bool {
+        let allowed = self
+            .service
+            .config
+            .tls
+            .as_ref()
+            .map(|tls| tls.allowed_names.as_slice());
+        let Some(allowed) = allowed.filter(|names| !names.is_empty()) else {
+            return true;
+        };
+        let first = session.peer_certificates().and_then(<[_]>::first);
+        first.is_some_and(|certificate| tls::bears_name(certificate, allowed))
+    }
+
+    async fn speak<S>(self, stream: S, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = TokioIo::new(stream);
+        let service = Arc::clone(&self.service);
+        let (peer, activity) = (self.peer, self.activity.clone());
+        let answer = service_fn(move |request| {
+            answer(Arc::clone(&service), peer, activity.clone(), request)
+        });
+        match protocol {
+            Protocol::Http1 => {
+                self.drive(http1().serve_connection(stream, answer), protocol)
+                    .await;
+            }
+            Protocol::Http2 => {
+                self.drive(http2().serve_connection(stream, answer), protocol)
+                    .await;
+            }
+        }
+    }
+
+    async fn drive<C>(&self, connection: C, protocol: Protocol)
+    where
+        C: GracefulConnection,
+        C::Error: Error + 'static,
+    {
+        let mut connection = pin!(connection);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut closing = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => return self.report_end(result.err()),
+                () = self.stop.cancelled(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = look.tick() => match self.overdue(protocol) {
+                    None => {}
+                    Some(Overdue::Idle) if !closing => {
+                        closing = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Some(Overdue::Idle) => return,
+                    Some(Overdue::Header) => return self.service.counters.slow_headers.add(1),
+                },
+            }
+        }
+    }
+
+    fn overdue(&self, protocol: Protocol) -> Option<Overdue> {
+        let config = &self.service.config;
+        let whole_headers = protocol == Protocol::Http1;
+        self.activity.overdue(
+            config.header_timeout(),
+            config.idle_timeout(),
+            whole_headers,
+        )
+    }
+
+    fn report_handshake(&self, error: &std::io::Error) {
+        self.service.counters.handshake_failures.add(1);
+        let plain = self
+            .activity
+            .first_byte()
+            .is_some_and(|byte| byte != TLS_HANDSHAKE);
+        let advice = if plain {
+            "the client speaks plain HTTP: its kubeconfig must say https"
+        } else {
+            ""
+        };
+        if let Some(held_back) = self.service.throttle.pass() {
+            let (peer, problem) = (self.peer.address, error.to_string());
+            warn!(%peer, ?problem, held_back, advice, "TLS handshake failed");
+        }
+    }
+
+    fn report_end(&self, error: Option<impl Error + 'static>) {
+        let Some(error) = error else { return };
+        let peer = self.peer.address;
+        let plain = self.service.config.tls.is_none();
+        if plain && self.activity.first_byte() == Some(TLS_HANDSHAKE) {
+            if let Some(held_back) = self.service.throttle.pass() {
+                let advice = "set webhook.tls, or say http in the client's kubeconfig";
+                warn!(%peer, held_back, advice, "a client speaks TLS, but the webhook speaks plain HTTP");
+            }
+            return;
+        }
+        let problem = error.to_string();
+        debug!(%peer, ?problem, "connection ended");
+    }
+}
+
+fn http1() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // Slow headers are this module's business, see `Activity`.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(READ_BUFFER);
+    http
+}
+
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .max_concurrent_streams(64)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    http
+}
+
+fn protocol(session: &rustls::ServerConnection) -> Protocol {
+    match session.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    }
+}
+
+async fn answer(
+    service: Arc<Service>,
+    peer: Peer,
+    activity: Activity,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let _in_flight = activity.begin();
+    Ok(service.answer(peer, request).await)
+}
