@@ -6,5 +6,7 @@
 //! This crate is pure: no I/O, no clock. It never panics and never recurses on input, whatever the bytes hold: the
 //! API server embeds bodies that clients wrote, nested up to 10,000 levels deep.
 
+pub mod event;
 pub mod json;
+pub mod payload;
 pub mod time;

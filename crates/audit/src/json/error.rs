@@ -46,6 +46,8 @@ pub enum JsonError {
 pub enum Expected {
     /// `{`: an event is an object.
     Object,
+    /// `{` or `[`: events come as objects, lists and arrays.
+    ObjectOrArray,
     /// `"` or, in an empty object, `}`.
     Key,
     /// `:` behind a key.
@@ -67,7 +69,7 @@ pub struct FoundByte(pub(super) Option<u8>);
 impl JsonError {
     /// The error that `bytes` do not hold what is `expected` at `offset`.
     #[cold]
-    pub(super) fn unexpected(bytes: &[u8], offset: usize, expected: Expected) -> Self {
+    pub(crate) fn unexpected(bytes: &[u8], offset: usize, expected: Expected) -> Self {
         Self::Unexpected {
             offset,
             expected,
@@ -80,6 +82,7 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Object => "an object",
+            Self::ObjectOrArray => "an object or an array",
             Self::Key => "a key in quotes",
             Self::Colon => "a colon",
             Self::Value => "a value",

@@ -17,7 +17,7 @@ pub struct Found<'s, 'e> {
 
 impl<'s, 'e> Found<'s, 'e> {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         paths: &'s Paths,
         event: &'e [u8],
         duplicates: Duplicates,
@@ -108,8 +108,7 @@ impl<'s, 'e> Found<'s, 'e> {
                 let Some(value) = places.get(at).copied() else {
                     break;
                 };
-                let start =
-                    (value.raw().as_ptr() as usize).wrapping_sub(self.event.as_ptr() as usize);
+                let start = value.offset_in(self.event);
                 let scan = Scan {
                     event: self.event,
                     index: &self.scratch.index,

@@ -23,6 +23,8 @@ mod text;
 mod value;
 mod walk;
 
+pub(crate) use index::{Index, skip_blanks};
+
 pub use error::{Expected, FoundByte, JsonError};
 pub use found::Found;
 pub use paths::{PathId, PathScratch, Paths, PathsBuilder};

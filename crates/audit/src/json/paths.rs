@@ -11,9 +11,9 @@
 //! clients nest on purpose.
 
 use super::Duplicates;
-use super::error::JsonError;
+use super::error::{Expected, JsonError};
 use super::found::Found;
-use super::index::Index;
+use super::index::{Index, skip_blanks};
 use super::keys::Keys;
 use super::walk::Walk;
 
@@ -75,7 +75,7 @@ pub(super) struct Node {
 /// The memory that reading needs. Keep one for each thread.
 #[derive(Clone, Debug, Default)]
 pub struct PathScratch {
-    pub(super) index: Index,
+    pub(crate) index: Index,
     pub(super) slots: Vec<Span>,
     pub(super) arrays: bool,
     pub(super) duplicates: bool,
@@ -222,12 +222,28 @@ impl Paths {
         scratch: &'s mut PathScratch,
     ) -> Result<Found<'s, 'e>, JsonError> {
         scratch.index.build(event)?;
+        let end = self.read_at(event, skip_blanks(event, 0), duplicates, scratch)?;
+        match skip_blanks(event, end) {
+            at if at >= event.len() => Ok(Found::new(self, event, duplicates, scratch)),
+            at => Err(JsonError::unexpected(event, at, Expected::End)),
+        }
+    }
+
+    /// Fills the slots from the object at `start` of bytes that the scratch's index was built from, and returns where it ends.
+    #[inline(always)]
+    pub(crate) fn read_at(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        duplicates: Duplicates,
+        scratch: &mut PathScratch,
+    ) -> Result<usize, JsonError> {
         scratch.slots.clear();
         scratch.slots.resize(self.nodes.len(), Span::NONE);
-        let mut walk = Walk::new(self, event, duplicates, &scratch.index, &mut scratch.slots);
-        walk.run()?;
+        let mut walk = Walk::new(self, bytes, duplicates, &scratch.index, &mut scratch.slots);
+        let end = walk.run(start)?;
         (scratch.arrays, scratch.duplicates) = walk.met();
-        Ok(Found::new(self, event, duplicates, scratch))
+        Ok(end)
     }
 
     /// How many different paths there are, those that only lead to others included.

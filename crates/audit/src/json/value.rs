@@ -37,6 +37,12 @@ impl<'e> Json<'e> {
         (!raw.is_empty()).then_some(Self { raw })
     }
 
+    /// Where the value stands in the text that it was found in; some offset behind its end in any other.
+    #[inline]
+    pub(crate) fn offset_in(self, text: &[u8]) -> usize {
+        (self.raw.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize)
+    }
+
     /// The bytes of the value as they stand in the event.
     pub fn raw(self) -> &'e [u8] {
         self.raw

@@ -57,10 +57,10 @@ impl<'a> Walk<'a> {
         (self.arrays, self.duplicate)
     }
 
-    /// Fills the slots.
+    /// Fills the slots from the object at `start` and returns where it ends.
     #[inline(always)]
-    pub(super) fn run(&mut self) -> Result<(), JsonError> {
-        let mut at = skip_blanks(self.event, 0);
+    pub(super) fn run(&mut self, start: usize) -> Result<usize, JsonError> {
+        let mut at = start;
         if self.byte(at) != Some(b'{') {
             return Err(self.unexpected(at, Expected::Object));
         }
@@ -81,7 +81,10 @@ impl<'a> Walk<'a> {
             loop {
                 match self.byte(at) {
                     Some(b',') => break,
-                    Some(b'}') if node == 0 => return self.finish(at + 1),
+                    Some(b'}') if node == 0 => {
+                        self.note_end(0, at + 1);
+                        return Ok(at + 1);
+                    }
                     Some(b'}') => node = self.leave(node, at + 1),
                     _ => return Err(self.unexpected(at, Expected::CommaOrBrace)),
                 }
@@ -177,14 +180,6 @@ impl<'a> Walk<'a> {
     fn leave(&mut self, node: u32, end: usize) -> u32 {
         self.note_end(node, end);
         self.nodes.get(node as usize).map_or(0, |node| node.parent)
-    }
-
-    fn finish(&mut self, end: usize) -> Result<(), JsonError> {
-        self.note_end(0, end);
-        match skip_blanks(self.event, end) {
-            at if at >= self.event.len() => Ok(()),
-            at => Err(self.unexpected(at, Expected::End)),
-        }
     }
 
     // The index was built, so every offset fits.
