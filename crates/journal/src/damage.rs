@@ -36,14 +36,13 @@ struct State {
 }
 
 impl DamageLog {
-    /// Counts and logs a spot, unless it is known.
+    /// Counts and logs a spot, unless it is known. Of one that is known in part (a walk over
+    /// headers does not see damaged payloads) only the rest is counted.
     pub(crate) fn report(&self, spot: Damaged) {
         let mut state = hold(&self.0);
-        if state.spots.contains_key(&spot.first) {
-            return;
-        }
-        state.records = state.records.saturating_add(spot.records);
-        if state.spots.len() >= REMEMBERED {
+        let fresh = state.uncounted(&spot);
+        state.records = state.records.saturating_add(fresh);
+        if fresh == 0 || state.spots.len() >= REMEMBERED {
             return;
         }
         tracing::error!(
@@ -54,6 +53,7 @@ impl DamageLog {
             records = spot.records,
             "skipped damaged records in the journal"
         );
+        state.spots.retain(|_, known| overlap(known, &spot) == 0);
         state.spots.insert(spot.first, spot);
     }
 
@@ -71,5 +71,55 @@ impl DamageLog {
     pub(crate) fn forget_before(&self, place: u64) {
         let mut state = hold(&self.0);
         state.spots = state.spots.split_off(&Place::new(place));
+    }
+}
+
+impl State {
+    fn uncounted(&self, spot: &Damaged) -> u64 {
+        let known: u64 = self.spots.values().map(|known| overlap(known, spot)).sum();
+        spot.records.saturating_sub(known)
+    }
+}
+
+/// Places that both spots lost.
+fn overlap(a: &Damaged, b: &Damaged) -> u64 {
+    let end = |spot: &Damaged| spot.first.number().saturating_add(spot.records);
+    end(a)
+        .min(end(b))
+        .saturating_sub(a.first.max(b.first).number())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot(first: u64, records: u64) -> Damaged {
+        let (segment, first) = (PathBuf::from("x.seg"), Place::new(first));
+        Damaged {
+            segment,
+            offset: 48,
+            bytes: 100,
+            first,
+            records,
+        }
+    }
+
+    #[test]
+    fn a_spot_that_several_walks_pass_is_counted_once() {
+        let log = DamageLog::default();
+        for (first, records, total) in [(5, 1, 1), (5, 1, 1), (5, 3, 3), (4, 4, 4), (9, 2, 6)] {
+            log.report(spot(first, records));
+            assert_eq!(log.records(), total, "{first} and {records}");
+        }
+        assert_eq!(log.spots(), [spot(4, 4), spot(9, 2)]);
+        log.forget_before(9);
+        assert_eq!((log.spots(), log.records()), (vec![spot(9, 2)], 6));
+    }
+
+    #[test]
+    fn damage_without_end_does_not_fill_the_memory() {
+        let log = DamageLog::default();
+        (0..3000).for_each(|n| log.report(spot(n * 2, 1)));
+        assert_eq!((log.records(), log.spots().len()), (3000, REMEMBERED));
     }
 }

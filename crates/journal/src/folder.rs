@@ -15,7 +15,7 @@ const LOCK_FILE: &str = "journal.lock";
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -27,7 +27,7 @@ impl Folder {
         take(&lock, path)?;
         Ok(Folder {
             path: path.to_path_buf(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -44,6 +44,16 @@ impl Folder {
             Ok(firsts)
         };
         list().map_err(OpenError::io("list", &self.path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file would do, were it not that a child process that was forked at this
+        // moment and has not yet executed its program still holds the same file open.
+        if let Err(error) = flock(&self.lock, FlockOperation::Unlock) {
+            tracing::debug!(%error, "cannot unlock the journal");
+        }
     }
 }
 
