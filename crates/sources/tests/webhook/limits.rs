@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use crate::server::{Mode, Server, list};
 use crate::wire::{Wire, exchange, post};
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
