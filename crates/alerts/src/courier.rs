@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use kubevigil_rules::Priority;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::alert::{Alert, AlertId};
 use crate::backoff::Backoff;
@@ -20,8 +20,11 @@ use crate::dead_letters::DeadLetters;
 use crate::escape;
 use crate::format::{Format, Renderer};
 use crate::metrics::OutputMetrics;
-use crate::outbox::{AlertLog, LOOK_AGAIN, LogError, Record, decode};
+use crate::outbox::{AlertReader, LogError, Place, Record, decode};
 use crate::output::{DeliveryError, FailureKind, Output};
+
+/// How long a courier waits for alerts before it looks up.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What couriers are told while they run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +55,7 @@ pub struct Courier {
     /// The output.
     pub output: Box<dyn Output>,
     /// Where the alerts come from.
-    pub log: Arc<dyn AlertLog>,
+    pub alerts: Box<dyn AlertReader>,
     /// Where undeliverable alerts go.
     pub dead_letters: DeadLetters,
     /// What is counted.
@@ -69,14 +72,17 @@ struct Round {
     refused: Option<(AlertId, u32)>,
 }
 
-/// Something in the way that a wait may mend.
-struct Obstacle {
-    retry_after: Option<Duration>,
+/// Why a round stopped before its batch was done with.
+enum Obstacle {
+    /// A wait may mend it.
+    Wait { retry_after: Option<Duration> },
+    /// The outbox is closed.
+    Closed,
 }
 
 /// A record and what it turned out to be.
 struct Parcel {
-    next: u64,
+    place: Place,
     content: Content,
 }
 
@@ -109,17 +115,17 @@ impl Courier {
 impl Round {
     async fn work(mut self) {
         loop {
-            self.obey();
-            let outcome = self.one_batch().await;
-            self.courier
-                .metrics
-                .lag(self.courier.log.lag(&self.courier.name));
+            let draining = self.obey();
+            let patience = if draining { Duration::ZERO } else { LOOK_AGAIN };
+            let outcome = self.one_batch(patience).await;
+            self.courier.metrics.waiting(self.courier.alerts.waiting().await);
             match outcome {
-                Ok(0) if self.is_draining() => return,
-                Ok(0) => self.wait_for_news().await,
+                Ok(0) if draining => return,
+                Ok(0) => {}
                 Ok(_) => self.backoff.reset(),
-                Err(obstacle) => {
-                    let wait = self.backoff.after_failure(obstacle.retry_after);
+                Err(Obstacle::Closed) => return,
+                Err(Obstacle::Wait { retry_after }) => {
+                    let wait = self.backoff.after_failure(retry_after);
                     self.pause(wait).await;
                 }
             }
@@ -127,9 +133,12 @@ impl Round {
     }
 
     /// Reads, delivers and commits one batch. Returns how many records are done with.
-    async fn one_batch(&mut self) -> Result<usize, Obstacle> {
+    async fn one_batch(&mut self, patience: Duration) -> Result<usize, Obstacle> {
         let limit = self.courier.output.batch_size();
-        let records = self.courier.log.read(&self.courier.name, limit).await;
+        let records = tokio::select! {
+            records = self.courier.alerts.read(limit, patience) => records,
+            () = changed(&mut self.orders) => return Ok(0),
+        };
         let records = records.map_err(|error| self.log_trouble(&error))?;
         let parcels: Vec<Parcel> = records
             .into_iter()
@@ -141,12 +150,12 @@ impl Round {
                 [
                     Parcel {
                         content: Content::Unreadable { text, reason },
-                        next,
+                        place,
                     },
                     ..,
                 ] => {
                     self.bury(text, 0, reason)?;
-                    self.commit(*next).await?;
+                    self.commit(*place).await?;
                     1
                 }
                 _ => self.deliver(readable(rest)).await?,
@@ -199,7 +208,7 @@ impl Round {
         };
         let failures = self.backoff.failures() + 1;
         tracing::warn!(output = %self.courier.name, reason = %error.reason, failures, "cannot deliver alerts, trying again");
-        Err(Obstacle { retry_after })
+        Err(Obstacle::Wait { retry_after })
     }
 
     /// Counts a refusal. Says after how many tries the alerts are given up, if they are.
@@ -227,7 +236,7 @@ impl Round {
         let path = dead_letters.path().display();
         if let Err(error) = dead_letters.keep(text, tries, reason) {
             tracing::warn!(%output, %path, %error, "cannot write to the dead-letter file, trying again");
-            return Err(Obstacle { retry_after: None });
+            return Err(Obstacle::Wait { retry_after: None });
         }
         tracing::error!(%output, %path, tries, %reason, "an alert cannot be delivered and was put into the dead-letter file");
         self.courier.metrics.dead_letter();
@@ -252,21 +261,26 @@ impl Round {
         Ok(())
     }
 
-    async fn commit_last(&self, parcels: &[Parcel]) -> Result<(), Obstacle> {
+    async fn commit_last(&mut self, parcels: &[Parcel]) -> Result<(), Obstacle> {
         match parcels.last() {
-            Some(last) => self.commit(last.next).await,
+            Some(last) => self.commit(last.place).await,
             None => Ok(()),
         }
     }
 
-    async fn commit(&self, place: u64) -> Result<(), Obstacle> {
-        let committed = self.courier.log.commit(&self.courier.name, place).await;
+    async fn commit(&mut self, place: Place) -> Result<(), Obstacle> {
+        let committed = self.courier.alerts.commit(place).await;
         committed.map_err(|error| self.log_trouble(&error))
     }
 
     fn log_trouble(&self, error: &LogError) -> Obstacle {
-        tracing::warn!(output = %self.courier.name, %error, "trying again");
-        Obstacle { retry_after: None }
+        match error {
+            LogError::Closed => Obstacle::Closed,
+            LogError::Trouble(_) => {
+                tracing::warn!(output = %self.courier.name, %error, "trying again");
+                Obstacle::Wait { retry_after: None }
+            }
+        }
     }
 
     fn open(&self, record: Record) -> Parcel {
@@ -279,29 +293,19 @@ impl Round {
             },
         };
         Parcel {
-            next: record.next,
+            place: record.place,
             content,
         }
     }
 
-    fn obey(&mut self) {
+    /// Does what was ordered. Returns whether to drain.
+    fn obey(&mut self) -> bool {
         let orders = *self.orders.borrow_and_update();
         if orders.reopen != self.reopened {
             self.reopened = orders.reopen;
             self.courier.output.reopen();
         }
-    }
-
-    fn is_draining(&self) -> bool {
-        self.orders.borrow().drain_until.is_some()
-    }
-
-    async fn wait_for_news(&mut self) {
-        let news = self.courier.log.wait(&self.courier.name);
-        tokio::select! {
-            _ = timeout(LOOK_AGAIN, news) => {}
-            () = changed(&mut self.orders) => {}
-        }
+        orders.drain_until.is_some()
     }
 
     /// Waits, but not while orders change: a drain is a reason to try at once.

@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod config;
 pub mod courier;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod escape;
 pub mod format;
 pub mod metrics;

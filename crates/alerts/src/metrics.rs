@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::outbox::Waiting;
+
 /// Counters of one output. They start at zero with the process.
 #[derive(Debug, Default)]
 pub struct OutputMetrics {
@@ -10,6 +12,7 @@ pub struct OutputMetrics {
     failures: AtomicU64,
     dead_letters: AtomicU64,
     lag: AtomicU64,
+    lost: AtomicU64,
 }
 
 /// The counters of one output at one moment.
@@ -25,6 +28,8 @@ pub struct OutputCounts {
     pub dead_letters: u64,
     /// Alerts that wait.
     pub lag: u64,
+    /// Alerts that the outbox had to delete before they were delivered, because its room was used up.
+    pub lost: u64,
 }
 
 impl OutputMetrics {
@@ -37,6 +42,7 @@ impl OutputMetrics {
             failures: read(&self.failures),
             dead_letters: read(&self.dead_letters),
             lag: read(&self.lag),
+            lost: read(&self.lost),
         }
     }
 
@@ -56,8 +62,9 @@ impl OutputMetrics {
         add(&self.dead_letters, 1);
     }
 
-    pub(crate) fn lag(&self, alerts: u64) {
-        self.lag.store(alerts, Ordering::Relaxed);
+    pub(crate) fn waiting(&self, waiting: Waiting) {
+        self.lag.store(waiting.lag, Ordering::Relaxed);
+        self.lost.store(waiting.lost, Ordering::Relaxed);
     }
 }
 

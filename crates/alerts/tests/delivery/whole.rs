@@ -1,0 +1,1 @@
+//! From configuration to delivery, over a real outbox.
