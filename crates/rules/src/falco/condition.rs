@@ -21,6 +21,8 @@ mod parser;
 mod problem;
 mod regex;
 mod terms;
+mod typed;
+mod types;
 mod values;
 mod warnings;
 

@@ -293,6 +293,17 @@ impl<'t> Reader<'t> {
     }
 }
 
+impl OutputClass {
+    /// A stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Incomplete => "output_syntax",
+            Self::NoField => "syntax",
+            Self::UnknownField => "output_field",
+        }
+    }
+}
+
 impl OutputProblem {
     /// Whether a rule with `skip-if-unknown-filter` is skipped for it.
     pub fn unknown_field(&self) -> bool {

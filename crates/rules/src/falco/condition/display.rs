@@ -22,6 +22,8 @@ impl Display for Node {
         match self {
             Self::And(parts) => list(f, parts, " and "),
             Self::Or(parts) => list(f, parts, " or "),
+            // Two in a row would be read as none.
+            Self::Not(part) if matches!(**part, Self::Not(_)) => write!(f, "not({part})"),
             Self::Not(part) => write!(f, "not {part}"),
             Self::Check(check) => check.fmt(f),
             // Before a blank it would be read as the operator.

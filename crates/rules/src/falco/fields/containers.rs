@@ -63,16 +63,14 @@ macro_rules! family {
         ]
     };
     (@list $key:literal, $name:literal, $read:expr, $doc:literal, $kind:literal, $note:expr) => {
-        Entry {
-            note: $note,
-            ..Entry::list(
-                concat!("ka.req.pod.", $key, ".", $name),
-                $read,
-                &[&["requestObject", "spec", $key]],
-                concat!($doc, $kind, "."),
-            )
-            .argument(ArgumentKind::Index)
-        }
+        Entry::list(
+            concat!("ka.req.pod.", $key, ".", $name),
+            $read,
+            &[&["requestObject", "spec", $key]],
+            concat!($doc, $kind, "."),
+        )
+        .argument(ArgumentKind::Index)
+        .noted($note)
     };
     (@effective $key:literal, $name:literal, $own:ty, $mended:ty, $pod:literal, $doc:literal, $kind:literal) => {
         Entry::list(
