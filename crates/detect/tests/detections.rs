@@ -172,6 +172,30 @@ fn every_rule_is_explained_in_the_same_way() {
 }
 
 #[test]
+fn the_examples_of_tuning_work() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/detections.md")).unwrap();
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let loaded = load_with(&[("my.yaml", example)]);
+    assert!(loaded.successful(), "{:#?}", loaded.files);
+    let of_name = |name: &str| {
+        loaded
+            .rules
+            .iter()
+            .find(|rule| &*rule.name == name)
+            .unwrap()
+    };
+    assert!(!of_name("Anonymous access denied").enabled);
+    let exec = &of_name("Exec into a pod").condition_text;
+    assert!(exec.contains("system:serviceaccount:ci:deployer"), "{exec}");
+    let secrets = &of_name("Secrets read across the cluster").condition_text;
+    assert!(
+        secrets.contains("system:serviceaccount:vault:vault"),
+        "{secrets}"
+    );
+}
+
+#[test]
 fn ordinary_work_of_a_genuine_cluster_stays_quiet() {
     let recorded = Path::new(ROOT).join("../shared/data/recorded");
     if !recorded.is_dir() {
@@ -313,12 +337,20 @@ impl Expectation {
 
 /// All rule files in the order of their paths, which puts the shared macros first.
 fn load() -> Loaded {
+    load_with(&[])
+}
+
+/// The default rules, and then a user's files: name and text.
+fn load_with(more: &[(&str, &str)]) -> Loaded {
     let shared = Path::new(ROOT).join("detections/00-shared.yaml");
     let rules = folders().into_iter().map(|folder| folder.join("rule.yaml"));
     let files: BTreeSet<PathBuf> = rules.chain([shared]).collect();
     let mut loader = Loader::new(Options::default());
     for file in &files {
         loader.load_file(&name_of(file), &fs::read_to_string(file).unwrap());
+    }
+    for (name, text) in more {
+        loader.load_file(name, text);
     }
     loader.finish()
 }
