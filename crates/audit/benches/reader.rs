@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kubevigil_audit::json::{Duplicates, PathId, PathScratch, Paths, PathsBuilder};
+use kubevigil_audit::payload::split;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -148,5 +150,28 @@ fn reader(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reader);
+/// Taking a webhook's body of 16 MiB apart.
+fn payload(criterion: &mut Criterion) {
+    let mut body = br#"{"kind":"EventList","items":["#.to_vec();
+    let mut count = 0_u64;
+    for event in EVENTS.lines().cycle().take(10_000) {
+        body.extend_from_slice(event.as_bytes());
+        body.push(b',');
+        count += 1;
+    }
+    body.extend_from_slice(b"null]}");
+    let body = Bytes::from(body);
+    let mut group = criterion.benchmark_group("payload");
+    group.sample_size(20);
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: count,
+        bytes: body.len() as u64,
+    });
+    group.bench_function("split", |bencher| {
+        bencher.iter(|| black_box(split(&body).expect("JSON")));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, reader, payload);
 criterion_main!(benches);

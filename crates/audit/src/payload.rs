@@ -197,26 +197,28 @@ impl<'p> Splitter<'p> {
 
     /// Takes the object at `start` and returns where it ends.
     fn object(&mut self, start: usize) -> Result<usize, JsonError> {
-        let end = self.index().value_end(self.payload, start)?;
-        match self.judge(start) {
+        let signs = &*SIGNS;
+        let read = signs
+            .paths
+            .read_at(self.payload, start, Duplicates::Last, &mut self.scratch);
+        let end = match read {
+            Ok(end) => end,
+            Err(_) => self.index().value_end(self.payload, start)?,
+        };
+        let verdict = match read {
+            Ok(_) => {
+                let found = Found::new(&signs.paths, self.payload, Duplicates::Last, &self.scratch);
+                signs.judge(&found, self.payload)
+            }
+            Err(error) => Verdict::Problem(ProblemReason::Json(error)),
+        };
+        match verdict {
             Verdict::Event => self.split.events.push(self.payload.slice(start..end)),
             Verdict::List(Some(items)) => self.items(items)?,
             Verdict::List(None) => {}
             Verdict::Problem(reason) => self.problem(start, reason),
         }
         Ok(end)
-    }
-
-    fn judge(&mut self, start: usize) -> Verdict {
-        let signs = &*SIGNS;
-        let read = signs
-            .paths
-            .read_at(self.payload, start, Duplicates::Last, &mut self.scratch);
-        if let Err(error) = read {
-            return Verdict::Problem(ProblemReason::Json(error));
-        }
-        let found = Found::new(&signs.paths, self.payload, Duplicates::Last, &self.scratch);
-        signs.judge(&found, self.payload)
     }
 
     /// Takes the items of an EventList: the array at `start`.

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::borrow::Cow;
 use std::fmt;
 
-use kubevigil_audit::json::{Duplicates, Json, PathId, PathScratch, Paths, PathsBuilder};
+use kubevigil_audit::json::{Duplicates, Json, JsonKind, PathId, PathScratch, Paths, PathsBuilder};
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -147,6 +148,9 @@ impl Asked {
     /// Holds the reader to the oracle for one text, which either may refuse.
     fn check(&self, text: &[u8]) -> Result<(), TestCaseError> {
         let tree = serde_json::from_slice::<Tree>(text).ok();
+        if let Some(tree) = &tree {
+            prop_assert_eq!(&rebuild(Json::first_in(text).unwrap()), tree);
+        }
         for duplicates in BOTH {
             let mut scratch = PathScratch::default();
             let found = self.paths.read(text, duplicates, &mut scratch);
@@ -173,6 +177,20 @@ impl Asked {
 
 fn parse(json: Json<'_>) -> Tree {
     serde_json::from_slice(json.raw()).unwrap()
+}
+
+/// The whole tree, by the members and elements of single values.
+fn rebuild(json: Json<'_>) -> Tree {
+    match json.kind() {
+        JsonKind::Object => {
+            let member = |(key, value): (Cow<'_, [u8]>, _)| {
+                (String::from_utf8(key.into_owned()).unwrap(), rebuild(value))
+            };
+            Tree::Object(json.members().map(member).collect())
+        }
+        JsonKind::Array => Tree::Array(json.elements().map(rebuild).collect()),
+        _ => parse(json),
+    }
 }
 
 fn blank() -> impl Strategy<Value = String> {

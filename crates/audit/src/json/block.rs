@@ -19,6 +19,69 @@ pub(super) struct Block {
     pub(super) opens: u64,
     /// `}` and `]` outside strings.
     pub(super) closes: u64,
+    /// Backslashes, wherever they are.
+    pub(super) backslashes: u64,
+}
+
+impl Block {
+    /// The block without what stands before bit `from`.
+    #[inline(always)]
+    pub(super) fn from(self, from: usize) -> Self {
+        let keep = !0 << (from % BLOCK);
+        Self {
+            quotes: self.quotes & keep,
+            opens: self.opens & keep,
+            closes: self.closes & keep,
+            backslashes: self.backslashes & keep,
+        }
+    }
+}
+
+/// How many brackets are open.
+///
+/// The two kinds of brackets count alike: `[}` passes here, and is found out where a reader goes in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Depth(pub(super) u32);
+
+impl Depth {
+    /// Takes the brackets of a block, and gives the one that closes the last open one.
+    ///
+    /// A block that closes fewer brackets than are open is counted, not looked at.
+    #[inline(always)]
+    pub(super) fn closed(&mut self, block: Block) -> Option<usize> {
+        let closing = block.closes.count_ones();
+        if closing >= self.0
+            && let Some(at) = self.walk(block)
+        {
+            return Some(at);
+        }
+        // No closing bracket of this block was one too many, so the difference is not negative.
+        self.0 = (self.0 + block.opens.count_ones()).saturating_sub(closing);
+        None
+    }
+
+    #[inline(always)]
+    fn walk(self, block: Block) -> Option<usize> {
+        let mut depth = self.0;
+        let mut brackets = block.opens | block.closes;
+        while brackets != 0 {
+            let at = bit(brackets);
+            // One more for an opening bracket, one less for a closing one.
+            let opens = (block.opens >> at) as u32 & 1;
+            depth = depth.wrapping_add(opens << 1).wrapping_sub(1);
+            if depth == 0 {
+                return Some(at);
+            }
+            brackets &= brackets - 1;
+        }
+        None
+    }
+}
+
+/// The number of the lowest bit.
+#[inline(always)]
+pub(super) fn bit(bits: u64) -> usize {
+    bits.trailing_zeros() as usize
 }
 
 /// Makes [`Block`]s of consecutive bytes and carries what one block means for the next.
@@ -28,15 +91,8 @@ pub(super) struct Scanner {
     escaped: u64,
     /// All ones when the next byte is inside a string.
     inside: u64,
-    /// Whether any backslash, and any byte past ASCII, has been met.
-    seen: Seen,
-}
-
-/// What a [`Scanner`] has met so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
-    pub(super) backslash: bool,
-    pub(super) non_ascii: bool,
+    /// All bytes, one over the other.
+    bytes: u8x16,
 }
 
 impl Scanner {
@@ -45,17 +101,16 @@ impl Scanner {
         self.inside != 0
     }
 
-    /// What has been met so far.
-    pub(super) fn seen(&self) -> Seen {
-        self.seen
+    /// Whether the bytes so far are all ASCII.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.bytes.to_bitmask() == 0
     }
 
     /// The next block.
     #[inline(always)]
     pub(super) fn block(&mut self, bytes: &[u8; BLOCK]) -> Block {
         let raw = Raw::of(bytes);
-        self.seen.backslash |= raw.backslashes != 0;
-        self.seen.non_ascii |= raw.non_ascii;
+        self.bytes |= raw.bytes;
         let quotes = raw.quotes & !self.escaped(raw.backslashes);
         let inside = prefix_xor(quotes) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> 63);
@@ -63,6 +118,7 @@ impl Scanner {
             quotes,
             opens: raw.opens & !inside,
             closes: raw.closes & !inside,
+            backslashes: raw.backslashes,
         }
     }
 
@@ -94,7 +150,8 @@ struct Raw {
     backslashes: u64,
     opens: u64,
     closes: u64,
-    non_ascii: bool,
+    /// The four parts one over the other.
+    bytes: u8x16,
 }
 
 impl Raw {
@@ -106,9 +163,8 @@ impl Raw {
             backslashes: 0,
             opens: 0,
             closes: 0,
-            non_ascii: false,
+            bytes: u8x16::splat(0),
         };
-        let mut all = u8x16::splat(0);
         for (part, shift) in parts.iter().zip([0, 16, 32, 48]) {
             let part = u8x16::new(*part);
             // `[` and `{`, `]` and `}` differ in this bit only, and no other byte becomes one of them.
@@ -120,9 +176,8 @@ impl Raw {
             raw.backslashes |= equal(b'\\');
             raw.opens |= folded_equal(b'{');
             raw.closes |= folded_equal(b'}');
-            all |= part;
+            raw.bytes |= part;
         }
-        raw.non_ascii = all.to_bitmask() != 0;
         raw
     }
 }

@@ -199,7 +199,7 @@ impl<'e> Scan<'_, 'e> {
             let value = skip_blanks(self.event, colon + 1);
             let end = self.index.value_end(self.event, value)?;
             let wanted = found.is_none() || self.duplicates == Duplicates::Last;
-            if wanted && self.is_key(at + 1..key_end - 1, key) {
+            if wanted && self.is_key(at + 1, key_end - 1, key) {
                 found = self.event.get(value..end).map(Json::from_raw);
             }
             at = skip_blanks(self.event, end);
@@ -210,9 +210,9 @@ impl<'e> Scan<'_, 'e> {
         Ok((at + 1, found))
     }
 
-    fn is_key(&self, written: std::ops::Range<usize>, key: &[u8]) -> bool {
-        let written = self.event.get(written).unwrap_or_default();
-        if self.index.has_escapes() {
+    fn is_key(&self, start: usize, end: usize, key: &[u8]) -> bool {
+        let written = self.event.get(start..end).unwrap_or_default();
+        if self.index.has_backslash(start, end) {
             *unescape(written) == *key
         } else {
             written == key

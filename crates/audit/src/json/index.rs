@@ -1,6 +1,6 @@
 //! The index of a text: where its strings and brackets are, so that values can be stepped over without a look inside.
 
-use super::block::{BLOCK, Block, Scanner, Seen};
+use super::block::{BLOCK, Block, Depth, Scanner, bit};
 use super::error::{Expected, JsonError};
 
 /// One [`Block`] for each 64 bytes of a text. Reusable: building it again keeps the memory.
@@ -10,7 +10,6 @@ use super::error::{Expected, JsonError};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     blocks: Vec<Block>,
-    seen: Seen,
 }
 
 impl Index {
@@ -28,12 +27,15 @@ impl Index {
         }
         let mut scanner = Scanner::default();
         let (whole, tail) = bytes.as_chunks::<BLOCK>();
-        self.blocks.clear();
-        self.blocks
-            .extend(whole.iter().map(|block| scanner.block(block)));
-        self.blocks.push(scanner.tail(tail));
-        self.seen = scanner.seen();
-        if self.seen.non_ascii {
+        // Nothing is written twice: what is there from the last text is overwritten in place.
+        self.blocks.resize(whole.len() + 1, Block::default());
+        for (block, bytes) in self.blocks.iter_mut().zip(whole) {
+            *block = scanner.block(bytes);
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            *block = scanner.tail(tail);
+        }
+        if !scanner.is_ascii() {
             check_utf8(bytes)?;
         }
         if scanner.in_string() {
@@ -44,10 +46,21 @@ impl Index {
         Ok(())
     }
 
-    /// Whether the text has any escape.
-    #[inline]
-    pub(crate) fn has_escapes(&self) -> bool {
-        self.seen.backslash
+    /// Whether there is a backslash from `start` up to but without `end`.
+    #[inline(always)]
+    pub(crate) fn has_backslash(&self, start: usize, end: usize) -> bool {
+        let (first, last) = (start / BLOCK, end / BLOCK);
+        let within = |number: usize| {
+            let mut bits = self.blocks.get(number).map_or(0, |block| block.backslashes);
+            if number == first {
+                bits &= !0 << (start % BLOCK);
+            }
+            if number == last {
+                bits &= !(!0 << (end % BLOCK));
+            }
+            bits != 0
+        };
+        within(first) || (first < last && (first + 1..=last).any(within))
     }
 
     /// The first quote at `from` or later that begins or ends a string.
@@ -86,28 +99,17 @@ impl Index {
     }
 
     /// Where the object or array that opens at `start` ends: the offset behind its closing bracket.
-    ///
-    /// Whole blocks are counted, not looked at, while they close fewer brackets than are open. The two kinds of brackets count
-    /// alike: `[}` passes here, and is found out where a reader goes in.
     #[inline(always)]
     fn container_end(&self, start: usize) -> Option<usize> {
         let mut number = start / BLOCK;
-        let first = self.blocks.get(number)?;
-        let (mut opens, mut closes) = (first.opens, first.closes);
-        opens &= !0 << (start % BLOCK);
-        closes &= !0 << (start % BLOCK);
-        let mut depth = 0;
+        let mut depth = Depth::default();
+        let mut block = self.blocks.get(number)?.from(start % BLOCK);
         loop {
-            let closing = closes.count_ones();
-            if closing >= depth
-                && let Some(at) = balance(opens, closes, depth)
-            {
+            if let Some(at) = depth.closed(block) {
                 return Some(number * BLOCK + at + 1);
             }
-            // No closing bracket of this block was one too many, so the difference is not negative.
-            depth = (depth + opens.count_ones()).saturating_sub(closing);
             number += 1;
-            Block { opens, closes, .. } = *self.blocks.get(number)?;
+            block = *self.blocks.get(number)?;
         }
     }
 
@@ -122,27 +124,6 @@ impl Index {
             number * BLOCK + BLOCK - 1 - block.quotes.leading_zeros() as usize
         })
     }
-}
-
-/// The closing bracket that brings `depth` open ones to none.
-#[inline(always)]
-fn balance(opens: u64, mut closes: u64, depth: u32) -> Option<usize> {
-    let mut closed = 0;
-    while closes != 0 {
-        let before = opens & (closes & closes.wrapping_neg()).wrapping_sub(1);
-        closed += 1;
-        if depth + before.count_ones() == closed {
-            return Some(bit(closes));
-        }
-        closes &= closes - 1;
-    }
-    None
-}
-
-/// The number of the lowest bit.
-#[inline(always)]
-fn bit(bits: u64) -> usize {
-    bits.trailing_zeros() as usize
 }
 
 /// The first offset at `from` or later where no blank stands.

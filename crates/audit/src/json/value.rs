@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::block::{BLOCK, Depth, Scanner};
+
 /// One JSON value: the bytes where it stands, without blanks around it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Json<'e> {
@@ -210,23 +212,39 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     }
 }
 
+/// Where the object or array that starts at `start` ends, or the end of the bytes. Short ones are walked byte by byte,
+/// the rest of long ones a block at a time.
 fn container_end(bytes: &[u8], start: usize) -> usize {
-    let mut depth = 0_usize;
+    let mut depth = 0_u32;
     let mut at = start;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => {
+    while at < start + BLOCK {
+        match bytes.get(at) {
+            Some(b'"') => {
                 at = string_end(bytes, at);
                 continue;
             }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
+            Some(b'{' | b'[') => depth += 1,
+            Some(b'}' | b']') => depth = depth.saturating_sub(1),
+            Some(_) => {}
+            None => return bytes.len(),
         }
         at += 1;
         if depth == 0 {
             return at;
         }
     }
-    bytes.len()
+    rest_end(bytes, at, Depth(depth))
+}
+
+/// Where the open brackets are closed, from `from`, which is outside strings.
+fn rest_end(bytes: &[u8], from: usize, mut depth: Depth) -> usize {
+    let mut scanner = Scanner::default();
+    let (whole, tail) = bytes.get(from..).unwrap_or_default().as_chunks::<BLOCK>();
+    for (number, block) in whole.iter().enumerate() {
+        if let Some(at) = depth.closed(scanner.block(block)) {
+            return from + number * BLOCK + at + 1;
+        }
+    }
+    let at = depth.closed(scanner.tail(tail));
+    at.map_or(bytes.len(), |at| from + whole.len() * BLOCK + at + 1)
 }

@@ -1,7 +1,5 @@
 //! The pass over an event: its objects and the trie side by side.
 
-use std::borrow::Cow;
-
 use super::Duplicates;
 use super::error::{Expected, JsonError};
 use super::index::{Index, skip_blanks};
@@ -108,23 +106,22 @@ impl<'a> Walk<'a> {
             return Err(self.unexpected(colon, Expected::Colon));
         }
         let start = skip_blanks(self.event, colon + 1);
-        let key = self.event.get(at + 1..key_end).unwrap_or_default();
-        match self.child(node, key) {
+        match self.child(node, at + 1, key_end) {
             Some(child) => self.value(start, child),
             None => self.index.value_end(self.event, start).map(Next::Behind),
         }
     }
 
-    /// The node that a key as it is written leads to.
+    /// The node that the key between two offsets leads to.
     #[inline(always)]
-    fn child(&self, node: u32, key: &[u8]) -> Option<u32> {
+    fn child(&self, node: u32, start: usize, end: usize) -> Option<u32> {
         let keys = &self.nodes.get(node as usize)?.keys;
-        if self.index.has_escapes()
-            && let Cow::Owned(decoded) = unescape(key)
-        {
-            return keys.get(&decoded);
+        let key = self.event.get(start..end)?;
+        if self.index.has_backslash(start, end) {
+            keys.get(&unescape(key))
+        } else {
+            keys.get(key)
         }
-        keys.get(key)
     }
 
     /// Notes the value at `start`, which belongs to `child`.
