@@ -7,6 +7,9 @@ use super::operator::{EQUALITY, LISTS, Modifier, ORDERING, Operator, UNARY, WORD
 /// How deep the grammar's rules may call each other, as in Falco: about 198 parentheses within each other.
 const MAX_CALLS: usize = 1000;
 
+/// What a comparison adds to the calls around it.
+const CALLS_PER_CHECK: usize = 3;
+
 /// The text is no condition.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -158,7 +161,7 @@ impl<'t> Parser<'t> {
                 return parser.parenthesised();
             }
             if let Some(left) = parser.left()? {
-                return parser.comparison(left, start);
+                return parser.nested(CALLS_PER_CHECK, |parser| parser.comparison(left, start));
             }
             match parser.lexer.name() {
                 Some(name) => Ok(Node::Macro(name.into(), Place::at(start..parser.lexer.at))),
