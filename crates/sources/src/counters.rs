@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::Batch;
+
 /// The counts of one source since the process began. Cheap to add to from any thread; readers see each number on its own, never
 /// a consistent set.
 #[derive(Debug, Default)]
@@ -22,6 +24,16 @@ pub struct SourceCounters {
     pub rotations: Count,
     /// Truncations in place seen: the file lost what was already read.
     pub truncations: Count,
+}
+
+impl SourceCounters {
+    /// Counts a batch that the intake made durable.
+    pub fn accepted(&self, batch: &Batch) {
+        let bytes = batch.events.iter().map(|event| event.raw.len() as u64);
+        self.batches.add(1);
+        self.events.add(batch.events.len() as u64);
+        self.bytes.add(bytes.sum());
+    }
 }
 
 /// One number that only grows.

@@ -5,6 +5,7 @@
 //! file's checkpoint).
 
 pub mod counters;
+mod delivery;
 pub mod envelope;
 pub mod file;
 pub mod stdin;

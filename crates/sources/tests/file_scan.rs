@@ -210,7 +210,8 @@ proptest! {
         for found in scan(pieces.concat().as_bytes(), 64) {
             if let Found::Event(arrival) = found {
                 prop_assert!(arrival.line >= 1);
-                prop_assert!(arrival.raw.starts_with(b"{") && arrival.raw.ends_with(b"}"));
+                let object = arrival.raw.starts_with(b"{") && arrival.raw.ends_with(b"}");
+                prop_assert!(object);
             }
         }
     }

@@ -57,8 +57,9 @@ pub trait Handle: Send + Sync + 'static {
 }
 
 /// A file as long as it exists, whatever its name. The system gives the number of a deleted file to a new one, so it proves nothing
-/// without a [fingerprint](super::fingerprint).
+/// without a [fingerprint](super::fingerprint::Fingerprint).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileId {
     /// The device's number.
     pub device: u64,
@@ -73,6 +74,8 @@ pub struct Stat {
     pub id: FileId,
     /// Its length in bytes.
     pub size: u64,
+    /// When it was last written: nanoseconds since the Unix epoch, only to be compared for change.
+    pub modified: i128,
     /// What it is.
     pub kind: Kind,
 }
@@ -144,6 +147,7 @@ fn describe(metadata: &fs::Metadata) -> Stat {
             inode: metadata.ino(),
         },
         size: metadata.len(),
+        modified: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
         kind: kind_of(metadata.file_type()),
     }
 }

@@ -15,6 +15,7 @@ use super::fs::{FileSystem, Kind};
 pub struct Pattern {
     parts: Vec<Part>,
     absolute: bool,
+    whole: GlobMatcher,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +54,13 @@ impl Pattern {
         Ok(Self {
             parts,
             absolute: pattern.starts_with('/'),
+            whole: matcher(pattern)?,
         })
+    }
+
+    /// Whether it would name this file.
+    pub fn matches(&self, path: &Path) -> bool {
+        self.whole.is_match(path)
     }
 
     /// The files that it names now.
@@ -83,8 +90,7 @@ impl Part {
         if !is_pattern(part) {
             return Ok(Self::Name(part.to_owned()));
         }
-        let glob = GlobBuilder::new(part).literal_separator(true).build()?;
-        Ok(Self::Matching(glob.compile_matcher()))
+        Ok(Self::Matching(matcher(part)?))
     }
 
     fn step(
@@ -104,6 +110,11 @@ impl Part {
             Self::AnyDepth => with_folders_below(fs, from, unlisted),
         }
     }
+}
+
+fn matcher(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
+    Ok(glob.compile_matcher())
 }
 
 fn with_folders_below(

@@ -109,16 +109,25 @@ impl<R: Read> LineReader<R> {
     /// What the stream says. Reading may be tried again.
     pub fn next_line(&mut self) -> io::Result<Option<Item>> {
         loop {
-            while let Some(end) = self.find_newline() {
-                if let Some(item) = self.take_line(end) {
-                    return Ok(Some(item));
-                }
+            if let Some(item) = self.next_buffered() {
+                return Ok(Some(item));
             }
             self.shed();
             if self.fill()? == 0 {
                 return Ok(None);
             }
         }
+    }
+
+    /// The next whole line of those that were read already; never reads, so never waits.
+    pub fn next_buffered(&mut self) -> Option<Item> {
+        while let Some(end) = self.find_newline() {
+            let item = self.take_line(end);
+            if item.is_some() {
+                return item;
+            }
+        }
+        None
     }
 
     /// The unfinished last line, when there is one: the stream has ended and nothing more will come.
