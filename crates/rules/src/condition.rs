@@ -62,7 +62,7 @@ pub enum Expr {
 /// A function from values to values.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Transform {
-    /// Decodes base64 (RFC 4648, strict alphabet, padding optional); absent when that fails.
+    /// Decodes base64 (RFC 4648, strict alphabet, padding optional), each value; absent when one fails.
     Base64,
     /// What follows the last slash of each value.
     Basename,
@@ -71,7 +71,7 @@ pub enum Transform {
     /// The options of an argument vector after `getopt(3)`: arguments are a list and a constant option string,
     /// and optionally the letter of the one option whose last value is wanted.
     GetOpt,
-    /// The values of all other arguments, in order, joined by the first one's text.
+    /// The values of all other arguments, in order, joined by the first one's text; absent when there is no other.
     Join,
     /// The number of values of a list.
     LenList,
@@ -153,7 +153,11 @@ pub enum Case {
 impl Condition {
     /// A condition that is this one test.
     pub fn test(subject: Expr, members: Members, predicate: Predicate) -> Self {
-        Self::Test(Test { subject, members, predicate })
+        Self::Test(Test {
+            subject,
+            members,
+            predicate,
+        })
     }
 
     /// Calls `visit` with every expression of the tree, those inside predicates and transformations included.
@@ -178,7 +182,9 @@ impl Expr {
     pub fn for_each<'c>(&'c self, visit: &mut dyn FnMut(&'c Expr)) {
         visit(self);
         if let Self::Transform(_, arguments) = self {
-            arguments.iter().for_each(|argument| argument.for_each(visit));
+            arguments
+                .iter()
+                .for_each(|argument| argument.for_each(visit));
         }
     }
 }
@@ -195,7 +201,11 @@ impl Predicate {
                 Needle::Integer(_) | Needle::Text(_) => None,
             },
             Self::OneOfValues(expr) => Some(expr),
-            Self::Exists | Self::OneOf(_) | Self::Glob(..) | Self::PathPrefix(_) | Self::Regex(_) => None,
+            Self::Exists
+            | Self::OneOf(_)
+            | Self::Glob(..)
+            | Self::PathPrefix(_)
+            | Self::Regex(_) => None,
         }
     }
 }

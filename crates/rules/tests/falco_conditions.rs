@@ -1,6 +1,6 @@
 //! Conditions, fields and outputs of Falco's language, as one who writes rules sees them.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "reference/mod.rs"]
 mod reference;

@@ -354,23 +354,27 @@ fn fields_of(pieces: &[Piece]) -> Vec<Field> {
 }
 
 fn warnings(text: &str) -> Vec<OutputWarning> {
-    let mut found = Vec::new();
-    let mut warn = |name: &str, message: String| {
-        if let Some(start) = text.find(name) {
-            let span = start..start + name.len();
-            found.push(OutputWarning {
-                code: "LOAD_DEPRECATED_ITEM",
-                span,
-                message,
-            });
+    let mut found: Vec<OutputWarning> = Vec::new();
+    let names = std::iter::once(REMOVED).chain(GIVEN_UP);
+    for name in names {
+        let Some(start) = text.find(name) else {
+            continue;
+        };
+        // The names are tried from the longest on, so that the start of another one is not found again.
+        if found.iter().any(|warning| warning.span.start == start) {
+            continue;
         }
-    };
-    warn(
-        REMOVED,
-        format!("`{REMOVED}` is deprecated; it is removed from the output"),
-    );
-    for name in GIVEN_UP {
-        warn(name, format!("`{name}` is deprecated"));
+        let message = match name {
+            REMOVED => format!("`{REMOVED}` is deprecated; it is removed from the output"),
+            _ => format!("`{name}` is deprecated"),
+        };
+        let span = start..start + name.len();
+        found.push(OutputWarning {
+            code: "LOAD_DEPRECATED_ITEM",
+            span,
+            message,
+        });
     }
+    found.sort_by_key(|warning| warning.span.start);
     found
 }

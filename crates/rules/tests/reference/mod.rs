@@ -5,8 +5,11 @@
 //! it. Other crates' tests include this file by its path.
 
 #![allow(
+    clippy::allow_attributes,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
     dead_code,
-    reason = "each test that includes this file uses its own part"
+    reason = "tests; each that includes this file uses its own part"
 )]
 
 use std::borrow::Cow;
@@ -239,9 +242,11 @@ fn transformed<'e>(transform: Transform, arguments: &[Values<'_>]) -> Values<'e>
         }
         Transform::Concat => Values::One(text(texts(0).concat())),
         Transform::GetOpt => get_opt(arguments),
-        Transform::Join => Values::One(text(
-            texts(1).join(arguments[0].as_slice()[0].to_text().as_ref()),
-        )),
+        Transform::Join if arguments.len() < 2 => Values::Absent,
+        Transform::Join => {
+            let separator = arguments[0].as_slice()[0].to_text();
+            Values::One(text(texts(1).join(separator.as_ref())))
+        }
         Transform::LenList => number(arguments[0].as_slice().len()),
         Transform::LenText => number(texts(0).concat().len()),
         Transform::ToLower => each(&|text| Some(text.to_ascii_lowercase())),
@@ -291,8 +296,8 @@ fn get_opt<'e>(arguments: &[Values<'_>]) -> Values<'e> {
 
 fn options_of(words: &[Vec<u8>], options: &[u8]) -> Vec<(u8, Option<Vec<u8>>)> {
     let mut found = Vec::new();
-    let mut words = words.iter().take_while(|word| word.as_slice() != b"--");
-    while let Some(word) = words.next() {
+    let mut words = words.iter();
+    while let Some(word) = words.next().filter(|word| word.as_slice() != b"--") {
         let Some(letters) = word.strip_prefix(b"-") else {
             continue;
         };

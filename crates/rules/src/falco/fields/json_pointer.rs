@@ -49,8 +49,8 @@ const DEEPEST_INDENT: usize = 300;
 
 /// The paths that the field with this pointer reads: every step up to the first index.
 pub(super) fn inputs(pointer: &str) -> Arc<[JsonPath]> {
-    let keys: Vec<String> = keys(pointer);
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let keys = keys(pointer);
+    let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
     if keys.is_empty() {
         return Arc::new([JsonPath::first(&[])]);
     }
@@ -59,15 +59,19 @@ pub(super) fn inputs(pointer: &str) -> Arc<[JsonPath]> {
         .collect()
 }
 
-fn tokens(pointer: &str) -> impl Iterator<Item = String> {
+fn tokens(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let pointer = pointer.strip_prefix('/').unwrap_or(pointer);
-    pointer
-        .split('/')
-        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+    pointer.split('/').map(|token| {
+        if token.contains('~') {
+            Cow::Owned(token.replace("~1", "/").replace("~0", "~"))
+        } else {
+            Cow::Borrowed(token)
+        }
+    })
 }
 
 /// The tokens before the first that may be an index.
-fn keys(pointer: &str) -> Vec<String> {
+fn keys(pointer: &str) -> Vec<Cow<'_, str>> {
     tokens(pointer)
         .take_while(|token| index(token).is_none())
         .collect()
@@ -95,17 +99,14 @@ fn pointed_at<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
     let (true, Some(base)) = (objects, inputs.first(steps.len())) else {
         return Values::Absent;
     };
-    let rest = tokens(pointer).skip_while({
-        let mut passed = false;
-        move |token| {
-            passed |= index(token).is_some();
-            !passed
-        }
-    });
+    let rest = tokens(pointer).skip_while(|token| index(token).is_none());
     walk(base, rest).map_or(Values::Absent, |json| Values::One(value(json)))
 }
 
-fn walk<'e>(base: Json<'e>, mut tokens: impl Iterator<Item = String>) -> Option<Json<'e>> {
+fn walk<'e, 't>(
+    base: Json<'e>,
+    mut tokens: impl Iterator<Item = Cow<'t, str>>,
+) -> Option<Json<'e>> {
     tokens.try_fold(base, |json, token| match json.kind() {
         JsonKind::Array => json.elements().nth(index(&token)?),
         _ => json.member(&token),

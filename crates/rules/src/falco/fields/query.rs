@@ -62,19 +62,22 @@ fn first_value(query: &[u8], key: &[u8]) -> Option<Vec<u8>> {
         if part.contains(&b';') || !well_escaped(part) {
             return None;
         }
-        if found.is_none() && decode(name) == key {
-            found = Some(decode(value));
+        if found.is_none() && decode(name).as_ref() == key {
+            found = Some(decode(value).into_owned());
         }
     }
     found
 }
 
-fn decode(text: &[u8]) -> Vec<u8> {
+fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
     let blanks: Vec<u8> = text
         .iter()
         .map(|&byte| if byte == b'+' { b' ' } else { byte })
         .collect();
-    percent_decode(&blanks).collect()
+    Cow::Owned(percent_decode(&blanks).collect())
 }
 
 fn well_escaped(text: &[u8]) -> bool {
