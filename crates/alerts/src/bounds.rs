@@ -4,7 +4,7 @@
 //! fields, into every output. Falco does not cut them, so the bound for what Falco's alerts contain lies where only an
 //! attack reaches it; the summary for people is cut earlier.
 
-use crate::alert::{EventReference, Request};
+use crate::event::{EventReference, Request};
 
 /// The longest message or text of an output field, in bytes; also the longest sum of a list's texts.
 pub const LONG_TEXT: usize = 1 << 20;

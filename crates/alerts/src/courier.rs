@@ -14,11 +14,12 @@ use kubevigil_rules::Priority;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::alert::{Alert, AlertId};
+use crate::alert::Alert;
 use crate::backoff::Backoff;
 use crate::dead_letters::DeadLetters;
 use crate::escape;
 use crate::format::{Format, Renderer};
+use crate::identity::AlertId;
 use crate::metrics::OutputMetrics;
 use crate::outbox::{AlertReader, LogError, Place, Record, decode};
 use crate::output::{DeliveryError, FailureKind, Output};
@@ -118,7 +119,9 @@ impl Round {
             let draining = self.obey();
             let patience = if draining { Duration::ZERO } else { LOOK_AGAIN };
             let outcome = self.one_batch(patience).await;
-            self.courier.metrics.waiting(self.courier.alerts.waiting().await);
+            self.courier
+                .metrics
+                .waiting(self.courier.alerts.waiting().await);
             match outcome {
                 Ok(0) if draining => return,
                 Ok(0) => {}

@@ -103,14 +103,18 @@ impl Deliveries {
 
     /// Each output's name and counters.
     pub fn counts(&self) -> Vec<(&str, OutputCounts)> {
-        self.running.iter().map(|running| (running.name.as_str(), running.metrics.counts())).collect()
+        self.running
+            .iter()
+            .map(|running| (running.name.as_str(), running.metrics.counts()))
+            .collect()
     }
 
     /// Delivers what waits and ends; gives up after this time. Returns the outputs for which alerts still wait: they are
     /// delivered after the next start.
     pub async fn drain(self, within: Duration) -> Vec<String> {
         let deadline = Instant::now() + within;
-        self.orders.send_modify(|orders| orders.drain_until = Some(deadline));
+        self.orders
+            .send_modify(|orders| orders.drain_until = Some(deadline));
         let mut unfinished = Vec::new();
         for running in self.running {
             match running.task.await {
@@ -137,13 +141,21 @@ fn couriers(
     let dead_letters = private_folder(&surroundings.state_dir, "dead-letters")?;
     let courier = |config: &OutputConfig| {
         let name = config.name().to_owned();
-        let output = output(config, &checkpoints, surroundings.hostname.as_deref())
-            .map_err(|error| StartError::Config { output: name.clone(), error })?;
+        let output =
+            output(config, &checkpoints, surroundings.hostname.as_deref()).map_err(|error| {
+                StartError::Config {
+                    output: name.clone(),
+                    error,
+                }
+            })?;
         Ok(Courier {
             min_priority: config.min_priority(),
             tries: config.tries(),
             output,
-            alerts: log.reader(&name).map_err(|error| StartError::Outbox { output: name.clone(), error })?,
+            alerts: log.reader(&name).map_err(|error| StartError::Outbox {
+                output: name.clone(),
+                error,
+            })?,
             dead_letters: DeadLetters::new(dead_letters.join(format!("{name}.jsonl")), &name),
             metrics: Arc::default(),
             name,
@@ -173,12 +185,21 @@ fn output(
 fn check_path(config: &FileConfig) -> Result<(), ConfigError> {
     let path = config.path.display();
     if config.path.exists() && !config.path.is_file() {
-        return Err(ConfigError::new("path", format!("`{path}` is not a regular file; expected the path of a file")));
+        return Err(ConfigError::new(
+            "path",
+            format!("`{path}` is not a regular file; expected the path of a file"),
+        ));
     }
-    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = config
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     match folder {
         Some(folder) if !folder.is_dir() => {
-            let problem = format!("`{path}` is in a folder that does not exist; create {}", folder.display());
+            let problem = format!(
+                "`{path}` is in a folder that does not exist; create {}",
+                folder.display()
+            );
             Err(ConfigError::new("path", problem))
         }
         _ => Ok(()),

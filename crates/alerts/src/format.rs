@@ -4,10 +4,12 @@
 //! - [`Format::Falco`]: Falco's JSON alert to the letter, for falcosidekick and everything else that reads Falco.
 //! - [`Format::Text`]: Falco's plain line, for people.
 //!
-//! Both JSON formats escape control characters in strings and print everything else as it is; the text format makes what
-//! could act on a terminal visible ([`crate::escape`]). So none of them ever contains a line break inside an alert.
+//! Every alert holds text that an attacker wrote. `text` and `json` make whatever could act on a terminal visible
+//! ([`crate::escape`]); `falco` escapes control characters as JSON must and leaves the rest as Falco does. None of them ever
+//! has a line break inside an alert.
 
 mod falco;
+mod harmless;
 mod json;
 mod text;
 

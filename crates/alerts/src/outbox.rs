@@ -33,7 +33,7 @@ pub trait AlertReader: Send {
 }
 
 /// A log of alerts that hands out readers.
-pub trait AlertLog {
+pub trait AlertLog: Send + Sync {
     /// The reader of this name; a new name begins with the alerts that come from now on.
     fn reader(&self, name: &str) -> Result<Box<dyn AlertReader>, LogError>;
 }

@@ -4,12 +4,14 @@
 
 use serde::Serialize;
 
-use super::{Fields, to_json};
-use crate::alert::{Alert, Request};
+use super::Fields;
+use super::harmless::to_harmless_json;
+use crate::alert::Alert;
+use crate::event::Request;
 
 /// The alert as one JSON object.
 pub(super) fn line(alert: &Alert, hostname: Option<&str>) -> String {
-    to_json(&Shape {
+    to_harmless_json(&Shape {
         id: alert.id.to_string(),
         rule: &alert.rule,
         rule_id: alert.rule_id.as_deref(),
@@ -33,7 +35,7 @@ pub(super) fn line(alert: &Alert, hostname: Option<&str>) -> String {
             file: alert.event.file.as_deref(),
             line: alert.event.line,
             place: alert.event.place,
-            digest: &alert.event.digest,
+            digest: alert.event.digest.to_string(),
         },
         request: RequestShape::of(&alert.request),
     })
@@ -69,7 +71,7 @@ struct EventShape<'a> {
     line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<u64>,
-    digest: &'a str,
+    digest: String,
 }
 
 #[derive(Serialize)]
@@ -96,7 +98,7 @@ struct RequestShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
+    code: Option<i64>,
 }
 
 impl<'a> RequestShape<'a> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kubevigil_journal::{
-    AppendError, Journal, NewRecord, OpenError, Options, Place, ReadError, Reader, ReaderStart, Recovery, Ticket,
+    AppendError, Journal, NewRecord, OpenError, Options, Place, ReadError, Reader, ReaderStart,
+    Recovery, Ticket,
 };
 
 use super::{AlertLog, AlertReader, LogError, Record, Waiting, encode};
@@ -30,7 +31,11 @@ impl Outbox {
     /// Delivered alerts are kept for a week, so that one that is found again is recognised; 2 GiB of them at most, delivered
     /// or not.
     pub fn open(folder: impl AsRef<Path>) -> Result<(Self, Recovery), OpenError> {
-        let options = Options { segment_bytes: 16 << 20, retain_bytes: 2 << 30, ..Options::default() };
+        let options = Options {
+            segment_bytes: 16 << 20,
+            retain_bytes: 2 << 30,
+            ..Options::default()
+        };
         let (journal, recovery) = Journal::open(folder, options)?;
         Ok((Self { journal }, recovery))
     }
@@ -50,9 +55,14 @@ impl Outbox {
 
 impl AlertLog for Outbox {
     fn reader(&self, name: &str) -> Result<Box<dyn AlertReader>, LogError> {
-        let reader = self.journal.reader(name, ReaderStart::Newest).map_err(trouble)?;
+        let reader = self
+            .journal
+            .reader(name, ReaderStart::Newest)
+            .map_err(trouble)?;
         let resume = reader.position();
-        Ok(Box::new(JournalReader { inner: Arc::new(Mutex::new(Inner { reader, resume })) }))
+        Ok(Box::new(JournalReader {
+            inner: Arc::new(Mutex::new(Inner { reader, resume })),
+        }))
     }
 }
 
@@ -79,8 +89,16 @@ impl Inner {
             Err(error) => return Err(trouble(error)),
         };
         // If records are gone this is later than before: they must not be missed, and counted, again.
-        self.resume = records.first().map_or_else(|| self.reader.position(), |first| first.place);
-        Ok(records.into_iter().map(|record| Record { place: record.place, payload: record.payload }).collect())
+        self.resume = records
+            .first()
+            .map_or_else(|| self.reader.position(), |first| first.place);
+        Ok(records
+            .into_iter()
+            .map(|record| Record {
+                place: record.place,
+                payload: record.payload,
+            })
+            .collect())
     }
 
     fn commit(&mut self, place: Place) -> Result<(), LogError> {
@@ -105,7 +123,8 @@ impl JournalReader {
 #[async_trait]
 impl AlertReader for JournalReader {
     async fn read(&mut self, limit: usize, patience: Duration) -> Result<Vec<Record>, LogError> {
-        self.blocking(move |inner| inner.read(limit, patience.min(LONGEST_BLOCK))).await
+        self.blocking(move |inner| inner.read(limit, patience.min(LONGEST_BLOCK)))
+            .await
     }
 
     async fn commit(&mut self, place: Place) -> Result<(), LogError> {
@@ -113,7 +132,12 @@ impl AlertReader for JournalReader {
     }
 
     async fn waiting(&mut self) -> Waiting {
-        let look = |inner: &mut Inner| Ok(Waiting { lag: inner.reader.lag(), lost: inner.reader.lost() });
+        let look = |inner: &mut Inner| {
+            Ok(Waiting {
+                lag: inner.reader.lag(),
+                lost: inner.reader.lost(),
+            })
+        };
         self.blocking(look).await.unwrap_or_default()
     }
 }

@@ -22,7 +22,9 @@ const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Written by a newer program.
-    #[error("the alert was stored by a newer kubevigil (stored form {0}, this program reads up to {VERSION})")]
+    #[error(
+        "the alert was stored by a newer kubevigil (stored form {0}, this program reads up to {VERSION})"
+    )]
     Newer(u32),
     /// No alert at all.
     #[error("the stored alert cannot be read: {0}")]
@@ -48,7 +50,12 @@ struct StoredAlert {
 /// The stored form of an alert.
 pub fn encode(alert: &Alert) -> Bytes {
     // An alert holds no map with keys other than texts and no type that JSON lacks, so this cannot fail.
-    serde_json::to_vec(&Stored { version: VERSION, alert }).unwrap_or_default().into()
+    serde_json::to_vec(&Stored {
+        version: VERSION,
+        alert,
+    })
+    .unwrap_or_default()
+    .into()
 }
 
 /// The alert of a stored form.

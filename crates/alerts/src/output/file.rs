@@ -17,8 +17,9 @@ use async_trait::async_trait;
 
 use self::appender::Appender;
 use super::{DeliveryError, Output};
-use crate::alert::{Alert, AlertId};
+use crate::alert::Alert;
 use crate::format::Renderer;
+use crate::identity::AlertId;
 
 /// Appends alerts to a file.
 pub struct FileOutput {

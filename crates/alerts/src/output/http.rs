@@ -18,10 +18,11 @@ use reqwest::{Certificate, Client, Url, redirect};
 
 use self::answer::judge;
 use super::{DeliveryError, Output};
-use crate::alert::{Alert, AlertId};
+use crate::alert::Alert;
 use crate::config::{ConfigError, HttpConfig};
 use crate::escape;
 use crate::format::Renderer;
+use crate::identity::AlertId;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

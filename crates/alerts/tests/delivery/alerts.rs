@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use kubevigil_alerts::alert::event_digest;
-use kubevigil_alerts::{Alert, EventReference, FieldValue, Finding, Outcome, Request};
+use kubevigil_alerts::{
+    Alert, EventDigest, EventReference, EventSummary, FieldValue, Finding, Outcome, Request,
+};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{Condition, Language, Priority, Rule};
 
@@ -25,26 +26,40 @@ pub(crate) fn rule(name: &str, priority: Priority) -> Rule {
     }
 }
 
-/// The finding number `number`; each number is another event.
-pub(crate) fn finding(number: u64) -> Finding {
-    Finding {
+/// The finding number `number`, and its event; each number is another event.
+pub(crate) fn finding(number: u64) -> (Finding, EventSummary) {
+    let finding = Finding {
         time: Timestamp::parse(b"2026-11-23T05:12:26.477108Z").unwrap(),
         message: format!("shell number {number} (user=jane)"),
         fields: vec![
-            ("ka.user.name".to_owned(), FieldValue::Text("jane".to_owned())),
+            (
+                "ka.user.name".to_owned(),
+                FieldValue::Text("jane".to_owned()),
+            ),
             ("evt.num".to_owned(), FieldValue::Integer(number.into())),
         ],
-        outcome: Outcome::Allowed,
-        event: EventReference {
-            audit_id: format!("id-{number}"),
-            stage: "ResponseComplete".to_owned(),
-            file: Some("audit.log".to_owned()),
-            line: Some(number),
-            ..EventReference::default()
+    };
+    let event = EventReference {
+        audit_id: format!("id-{number}"),
+        stage: "ResponseComplete".to_owned(),
+        file: Some("audit.log".to_owned()),
+        line: Some(number),
+        place: None,
+        digest: EventDigest::of(&number.to_le_bytes()),
+    };
+    let request = Request {
+        user: Some("jane".to_owned()),
+        verb: Some("create".to_owned()),
+        ..Request::default()
+    };
+    (
+        finding,
+        EventSummary {
+            event,
+            request,
+            outcome: Outcome::Allowed,
         },
-        request: Request { user: Some("jane".to_owned()), verb: Some("create".to_owned()), ..Request::default() },
-        event_digest: event_digest(&number.to_le_bytes()),
-    }
+    )
 }
 
 pub(crate) fn alert(number: u64) -> Alert {
@@ -52,5 +67,6 @@ pub(crate) fn alert(number: u64) -> Alert {
 }
 
 pub(crate) fn urgent(number: u64, priority: Priority) -> Alert {
-    Alert::from_parts(&rule("Shell in a pod", priority), finding(number))
+    let (finding, event) = finding(number);
+    Alert::from_parts(&rule("Shell in a pod", priority), finding, &event)
 }

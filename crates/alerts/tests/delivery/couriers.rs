@@ -43,7 +43,11 @@ struct Plan {
 
 impl Plan {
     fn of(behaviours: Vec<Behaviour>) -> Self {
-        Self { behaviours: Arc::new(Mutex::new(behaviours)), batch_size: 4, ..Self::default() }
+        Self {
+            behaviours: Arc::new(Mutex::new(behaviours)),
+            batch_size: 4,
+            ..Self::default()
+        }
     }
 
     fn received(&self) -> Vec<AlertId> {
@@ -51,12 +55,19 @@ impl Plan {
     }
 
     fn take(&self, alerts: &[Alert]) {
-        self.received.lock().unwrap().extend(alerts.iter().map(|alert| alert.id));
+        self.received
+            .lock()
+            .unwrap()
+            .extend(alerts.iter().map(|alert| alert.id));
     }
 
     fn next(&self) -> Behaviour {
         let mut behaviours = self.behaviours.lock().unwrap();
-        if behaviours.is_empty() { Behaviour::Takes } else { behaviours.remove(0) }
+        if behaviours.is_empty() {
+            Behaviour::Takes
+        } else {
+            behaviours.remove(0)
+        }
     }
 }
 
@@ -107,7 +118,13 @@ impl Bench {
     fn new(log: MemoryLog, behaviours: Vec<Behaviour>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (orders, _) = watch::channel(Orders::default());
-        Self { log, plan: Plan::of(behaviours), folder, metrics: Arc::default(), orders }
+        Self {
+            log,
+            plan: Plan::of(behaviours),
+            folder,
+            metrics: Arc::default(),
+            orders,
+        }
     }
 
     fn courier(&self) -> Courier {
@@ -125,13 +142,18 @@ impl Bench {
     /// A courier that starts, delivers what it can within an hour of (paused) time, and ends.
     async fn drain(&self) -> Ended {
         let (orders, watched) = watch::channel(Orders::default());
-        orders.send_modify(|orders| orders.drain_until = Some(Instant::now() + Duration::from_secs(3_600)));
+        orders.send_modify(|orders| {
+            orders.drain_until = Some(Instant::now() + Duration::from_secs(3_600))
+        });
         self.courier().run(watched).await
     }
 
     fn dead_letters(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("test.jsonl")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let text =
+            std::fs::read_to_string(self.folder.path().join("test.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -152,7 +174,11 @@ async fn alerts_arrive_in_order_and_are_committed() {
 #[tokio::test(start_paused = true)]
 async fn alerts_below_the_minimum_priority_are_left_out_and_committed() {
     let log = MemoryLog::default();
-    for (number, priority) in [(0, Priority::Debug), (1, Priority::Notice), (2, Priority::Informational)] {
+    for (number, priority) in [
+        (0, Priority::Debug),
+        (1, Priority::Notice),
+        (2, Priority::Informational),
+    ] {
         log.append(&urgent(number, priority));
     }
     let bench = Bench::new(log, vec![]);
@@ -164,7 +190,10 @@ async fn alerts_below_the_minimum_priority_are_left_out_and_committed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_retried_from_the_first_alert_that_did_not_arrive() {
-    let bench = Bench::new(MemoryLog::of((0..4).map(alert)), vec![Behaviour::Fails(2), Behaviour::Fails(0)]);
+    let bench = Bench::new(
+        MemoryLog::of((0..4).map(alert)),
+        vec![Behaviour::Fails(2), Behaviour::Fails(0)],
+    );
     bench.drain().await;
     assert_eq!(bench.plan.received(), ids(0..4));
     assert_eq!(bench.metrics.counts().failures, 2);
@@ -172,7 +201,10 @@ async fn a_failure_is_retried_from_the_first_alert_that_did_not_arrive() {
 
 #[tokio::test(start_paused = true)]
 async fn an_output_that_is_down_for_long_gets_everything_in_the_end() {
-    let bench = Bench::new(MemoryLog::of((0..3).map(alert)), vec![Behaviour::Fails(0); 30]);
+    let bench = Bench::new(
+        MemoryLog::of((0..3).map(alert)),
+        vec![Behaviour::Fails(0); 30],
+    );
     assert_eq!(bench.drain().await, Ended::Drained);
     assert_eq!(bench.plan.received(), ids(0..3));
     assert!(bench.dead_letters().is_empty());
@@ -180,7 +212,11 @@ async fn an_output_that_is_down_for_long_gets_everything_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_alert_becomes_a_dead_letter_and_the_next_gets_its_turn() {
-    let refusals = vec![Behaviour::Refuses(1), Behaviour::Refuses(0), Behaviour::Refuses(0)];
+    let refusals = vec![
+        Behaviour::Refuses(1),
+        Behaviour::Refuses(0),
+        Behaviour::Refuses(0),
+    ];
     let bench = Bench::new(MemoryLog::of((0..4).map(alert)), refusals);
     bench.drain().await;
     assert_eq!(bench.plan.received(), ids([0, 2, 3]));
@@ -203,7 +239,13 @@ async fn an_unreadable_record_becomes_a_dead_letter_in_its_turn() {
     assert_eq!(bench.plan.received(), ids(0..2));
     let letters = bench.dead_letters();
     assert_eq!(letters[0]["alert"]["version"], 99);
-    assert!(letters[0]["reason"].as_str().unwrap().contains("newer kubevigil"), "{letters:?}");
+    assert!(
+        letters[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("newer kubevigil"),
+        "{letters:?}"
+    );
     assert_eq!(letters[1]["record"], "no alert");
 }
 
@@ -229,7 +271,9 @@ async fn a_running_courier_delivers_what_comes_reopens_when_told_and_drains() {
     bench.orders.send_modify(|orders| orders.reopen += 1);
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(*bench.plan.reopened.lock().unwrap(), 1);
-    bench.orders.send_modify(|orders| orders.drain_until = Some(Instant::now() + Duration::from_secs(1)));
+    bench
+        .orders
+        .send_modify(|orders| orders.drain_until = Some(Instant::now() + Duration::from_secs(1)));
     assert_eq!(task.await.unwrap(), Ended::Drained);
 }
 
@@ -240,8 +284,15 @@ async fn an_output_can_ask_to_be_left_alone() {
     impl Output for Busy {
         async fn deliver(&mut self, alerts: &[Alert]) -> Result<(), DeliveryError> {
             if std::mem::replace(&mut self.1, false) {
-                let kind = FailureKind::Temporary { retry_after: Some(Duration::from_secs(120)) };
-                return Err(DeliveryError { delivered: 0, affected: 1, kind, reason: "busy".to_owned() });
+                let kind = FailureKind::Temporary {
+                    retry_after: Some(Duration::from_secs(120)),
+                };
+                return Err(DeliveryError {
+                    delivered: 0,
+                    affected: 1,
+                    kind,
+                    reason: "busy".to_owned(),
+                });
             }
             self.0.deliver(alerts).await
         }
@@ -309,12 +360,16 @@ async fn lives_through(behaviours: Vec<Behaviour>, lives: Vec<Life>) {
     let dead: Vec<AlertId> = bench
         .dead_letters()
         .iter()
-        .map(|letter| AlertId::try_from(letter["alert"]["id"].as_str().unwrap().to_owned()).unwrap())
+        .map(|letter| {
+            AlertId::try_from(letter["alert"]["id"].as_str().unwrap().to_owned()).unwrap()
+        })
         .collect();
     assert_first_times_are_in_order(&bench.plan.received());
     assert_first_times_are_in_order(&dead);
     let received = bench.plan.received();
-    let missing = ids(0..appended).into_iter().filter(|id| !received.contains(id) && !dead.contains(id));
+    let missing = ids(0..appended)
+        .into_iter()
+        .filter(|id| !received.contains(id) && !dead.contains(id));
     assert_eq!(missing.count(), 0);
     assert_eq!(bench.log.done("test") as u64, appended);
 }

@@ -21,7 +21,9 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn log(&self) -> PathBuf {
@@ -50,14 +52,24 @@ impl Disk {
 
     /// The lines of all files, the oldest first.
     fn lines(&self, rotations: usize) -> Vec<String> {
-        let files = (0..rotations).map(|number| self.rotated(number)).chain([self.log()]);
+        let files = (0..rotations)
+            .map(|number| self.rotated(number))
+            .chain([self.log()]);
         let texts = files.filter_map(|path| fs::read_to_string(path).ok());
-        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        texts
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 }
 
 fn line(number: u64) -> Line {
-    (id(number), format!("{{\"n\":{number},\"pad\":\"{}\"}}", "x".repeat(usize::try_from(number).unwrap() % 7)))
+    (
+        id(number),
+        format!(
+            "{{\"n\":{number},\"pad\":\"{}\"}}",
+            "x".repeat(usize::try_from(number).unwrap() % 7)
+        ),
+    )
 }
 
 fn id(number: u64) -> AlertId {
@@ -86,8 +98,18 @@ fn lines_are_appended_to_what_stands_there() {
 fn a_new_file_is_private() {
     let disk = Disk::new();
     disk.appender().append(&lines(0..1)).unwrap();
-    assert_eq!(fs::metadata(disk.log()).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(disk.checkpoint()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(disk.log()).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert_eq!(
+        fs::metadata(disk.checkpoint())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[test]
@@ -95,14 +117,20 @@ fn an_unfinished_line_of_somebody_else_is_kept_apart() {
     let disk = Disk::new();
     fs::write(disk.log(), "unfinished").unwrap();
     disk.appender().append(&lines(0..1)).unwrap();
-    assert_eq!(disk.text(), format!("unfinished\n{}\n", texts(0..1).join("")));
+    assert_eq!(
+        disk.text(),
+        format!("unfinished\n{}\n", texts(0..1).join(""))
+    );
 }
 
 #[test]
 fn killed_at_every_byte_of_a_batch_each_line_stands_once() {
     let disk = Disk::new();
     disk.appender().append(&lines(0..2)).unwrap();
-    let before = (fs::read(disk.log()).unwrap(), fs::read(disk.checkpoint()).unwrap());
+    let before = (
+        fs::read(disk.log()).unwrap(),
+        fs::read(disk.checkpoint()).unwrap(),
+    );
     disk.appender().append(&lines(2..5)).unwrap();
     let whole = fs::read(disk.log()).unwrap();
     for cut in before.0.len()..=whole.len() {
@@ -134,7 +162,10 @@ fn killed_at_every_byte_of_the_first_batch_each_line_stands_once() {
 fn killed_then_rotated_at_every_byte_each_line_stands_once() {
     let disk = Disk::new();
     disk.appender().append(&lines(0..2)).unwrap();
-    let before = (fs::read(disk.log()).unwrap(), fs::read(disk.checkpoint()).unwrap());
+    let before = (
+        fs::read(disk.log()).unwrap(),
+        fs::read(disk.checkpoint()).unwrap(),
+    );
     disk.appender().append(&lines(2..5)).unwrap();
     let whole = fs::read(disk.log()).unwrap();
     for cut in before.0.len()..=whole.len() {
@@ -218,12 +249,15 @@ fn an_unreadable_checkpoint_costs_repetition_but_loses_nothing() {
 #[test]
 fn what_is_no_file_is_refused_and_named() {
     let disk = Disk::new();
-    let error = Appender::new("/dev/full".into(), disk.checkpoint()).append(&lines(0..1)).unwrap_err();
+    let error = Appender::new("/dev/full".into(), disk.checkpoint())
+        .append(&lines(0..1))
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot open /dev/full: not a regular file; use the output `stdout` or a path of its own"
     );
-    let error = Appender::new(disk.folder.path().join("missing/x"), disk.checkpoint()).append(&lines(0..1));
+    let error =
+        Appender::new(disk.folder.path().join("missing/x"), disk.checkpoint()).append(&lines(0..1));
     assert!(error.unwrap_err().to_string().contains("missing/x"));
 }
 

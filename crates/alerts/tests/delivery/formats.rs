@@ -13,23 +13,38 @@ use crate::alerts;
 
 /// An alert made of everything that an attacker could put into it.
 fn hostile() -> Alert {
-    let mut finding = alerts::finding(7);
+    let (mut finding, mut event) = alerts::finding(7);
     finding.message = "exec \u{1b}[2J\u{7} \"quoted\" back\\slash \u{202e}flipped\u{202c}\nsecond line\tGrüße \u{7f}".to_owned();
     finding.fields = vec![
-        ("ka.user.name".to_owned(), FieldValue::Text("jane\u{1b}\u{8}\u{c}\r\n\u{7f}\u{2028}é".to_owned())),
+        (
+            "ka.user.name".to_owned(),
+            FieldValue::Text("jane\u{1b}\u{8}\u{c}\r\n\u{7f}\u{2028}é".to_owned()),
+        ),
         ("ka.target.name".to_owned(), FieldValue::Absent),
-        ("ka.req.pod.containers.image".to_owned(), FieldValue::List(vec![String::new(), "nginx\0".to_owned()])),
+        (
+            "ka.req.pod.containers.image".to_owned(),
+            FieldValue::List(vec![String::new(), "nginx\0".to_owned()]),
+        ),
         ("evt.is_async".to_owned(), FieldValue::Bool(false)),
         ("evt.num".to_owned(), FieldValue::Integer(-7)),
     ];
-    finding.outcome = Outcome::Denied;
-    finding.request.user_agent = Some("curl\u{1b}]0;title\u{7}".to_owned());
-    finding.request.code = Some(403);
-    Alert::from_parts(&alerts::rule("Rule \"x\"", Priority::Critical), finding)
+    event.outcome = Outcome::Denied;
+    event.request.user_agent = Some("curl\u{1b}]0;title\u{7}".to_owned());
+    event.request.code = Some(403);
+    Alert::from_parts(
+        &alerts::rule("Rule \"x\"", Priority::Critical),
+        finding,
+        &event,
+    )
 }
 
 fn rendered(format: Format, falco: FalcoStyle) -> String {
-    Renderer { format, falco, hostname: Some("host".to_owned()) }.line(&hostile())
+    Renderer {
+        format,
+        falco,
+        hostname: Some("host".to_owned()),
+    }
+    .line(&hostile())
 }
 
 #[test]
@@ -44,7 +59,13 @@ fn falco_json_is_falcos() {
 
 #[test]
 fn text_is_one_harmless_line() {
-    insta::assert_snapshot!(rendered(Format::Text, FalcoStyle { time_format_iso_8601: true, ..FalcoStyle::default() }));
+    insta::assert_snapshot!(rendered(
+        Format::Text,
+        FalcoStyle {
+            time_format_iso_8601: true,
+            ..FalcoStyle::default()
+        }
+    ));
 }
 
 #[test]
@@ -56,7 +77,12 @@ fn falcos_switches_leave_out_or_add_properties() {
         json_include_tags_property: false,
         time_format_iso_8601: true,
     };
-    let line = Renderer { format: Format::Falco, falco: style, hostname: None }.line(&alerts::alert(1));
+    let line = Renderer {
+        format: Format::Falco,
+        falco: style,
+        hostname: None,
+    }
+    .line(&alerts::alert(1));
     assert_eq!(
         line,
         r#"{"message":"shell number 1 (user=jane)","priority":"Warning","rule":"Shell in a pod","source":"k8s_audit","time":"2026-11-23T05:12:26.477108000Z"}"#
@@ -65,10 +91,17 @@ fn falcos_switches_leave_out_or_add_properties() {
 
 #[test]
 fn genuine_alerts_of_falco_are_written_to_the_letter() {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/falco-alerts.jsonl");
+    let own = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/cases/falco-alerts.jsonl"
+    );
     assert!(compare_with(Path::new(own)) > 5);
     for name in ["falco-expected-first.jsonl", "falco-expected-all.jsonl"] {
-        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/recorded")).join(name);
+        let path = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/data/recorded"
+        ))
+        .join(name);
         if path.exists() {
             assert!(compare_with(&path) > 100);
         } else {
@@ -80,27 +113,45 @@ fn genuine_alerts_of_falco_are_written_to_the_letter() {
 /// Takes each genuine alert apart, makes ours of the parts, and compares the lines. Returns how many there were.
 fn compare_with(path: &Path) -> usize {
     let text = std::fs::read_to_string(path).unwrap();
-    let falco = FalcoStyle { time_format_iso_8601: true, ..FalcoStyle::default() };
-    let renderer = Renderer { format: Format::Falco, falco, hostname: Some("host".to_owned()) };
+    let falco = FalcoStyle {
+        time_format_iso_8601: true,
+        ..FalcoStyle::default()
+    };
+    let renderer = Renderer {
+        format: Format::Falco,
+        falco,
+        hostname: Some("host".to_owned()),
+    };
     for line in text.lines() {
         let mut genuine: Map<String, Value> = serde_json::from_str(line).unwrap();
         genuine.shift_remove("file");
-        assert_eq!(renderer.line(&alert_of(&genuine)), Value::Object(genuine).to_string());
+        assert_eq!(
+            renderer.line(&alert_of(&genuine)),
+            Value::Object(genuine).to_string()
+        );
     }
     text.lines().count()
 }
 
 fn alert_of(genuine: &Map<String, Value>) -> Alert {
     let text = |key: &str| genuine[key].as_str().unwrap();
-    let mut finding = alerts::finding(1);
+    let (mut finding, event) = alerts::finding(1);
     finding.time = Timestamp::parse(text("time").as_bytes()).unwrap();
     let prefix = format!(": {} ", text("priority"));
     finding.message = text("output").split_once(&prefix).unwrap().1.to_owned();
     let fields = genuine["output_fields"].as_object().unwrap().iter().rev();
-    finding.fields = fields.filter(|(name, _)| *name != "evt.time.iso8601").map(field_of).collect();
+    finding.fields = fields
+        .filter(|(name, _)| *name != "evt.time.iso8601")
+        .map(field_of)
+        .collect();
     let mut rule = alerts::rule(text("rule"), text("priority").parse().unwrap());
-    rule.tags = genuine["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().into()).collect();
-    Alert::from_parts(&rule, finding)
+    rule.tags = genuine["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag.as_str().unwrap().into())
+        .collect();
+    Alert::from_parts(&rule, finding, &event)
 }
 
 fn field_of((name, value): (&String, &Value)) -> (String, FieldValue) {
@@ -128,7 +179,10 @@ fn stored_alerts_of_other_versions_are_read_or_refused() {
     stored["alert"]["event"]["cluster"] = json!("new");
     assert_eq!(decode(stored.to_string().as_bytes()).unwrap(), hostile());
     stored["version"] = json!(2);
-    assert!(matches!(decode(stored.to_string().as_bytes()), Err(DecodeError::Newer(2))));
+    assert!(matches!(
+        decode(stored.to_string().as_bytes()),
+        Err(DecodeError::Newer(2))
+    ));
     assert!(matches!(decode(b"{"), Err(DecodeError::Broken(_))));
 }
 
@@ -140,11 +194,14 @@ fn the_stored_form_stays_as_it_is() {
 
 #[test]
 fn an_alert_is_identified_by_rule_and_event_alone() {
-    let id = |rule: &str, number| Alert::from_parts(&alerts::rule(rule, Priority::Error), alerts::finding(number)).id;
-    let mut other_place = alerts::finding(1);
-    other_place.event.audit_id = "chosen by the client".to_owned();
-    other_place.message = "another text".to_owned();
-    let moved = Alert::from_parts(&alerts::rule("a", Priority::Debug), other_place);
+    let id = |rule: &str, number| {
+        let (finding, event) = alerts::finding(number);
+        Alert::from_parts(&alerts::rule(rule, Priority::Error), finding, &event).id
+    };
+    let (mut finding, mut event) = alerts::finding(1);
+    event.event.audit_id = "chosen by the client".to_owned();
+    finding.message = "another text".to_owned();
+    let moved = Alert::from_parts(&alerts::rule("a", Priority::Debug), finding, &event);
     assert_eq!(moved.id, id("a", 1));
     assert_ne!(id("a", 1), id("a", 2));
     assert_ne!(id("a", 1), id("b", 1));
@@ -154,13 +211,15 @@ fn an_alert_is_identified_by_rule_and_event_alone() {
 proptest! {
     #[test]
     fn every_format_is_one_line_and_both_json_formats_parse(message: String, name: String, value: String, number: i64) {
-        let mut finding = alerts::finding(1);
+        let (mut finding, event) = alerts::finding(1);
         finding.message = message.clone();
         finding.fields = vec![(name.clone(), FieldValue::Text(value.clone())), ("n".to_owned(), FieldValue::Integer(number.into()))];
-        let alert = Alert::from_parts(&alerts::rule(&value, Priority::Notice), finding);
+        let alert = Alert::from_parts(&alerts::rule(&value, Priority::Notice), finding, &event);
         for format in [Format::Json, Format::Falco, Format::Text] {
             let line = Renderer::new(format).line(&alert);
             prop_assert!(!line.contains(['\n', '\r']), "{line}");
+            let harmless = !line.chars().any(kubevigil_alerts::escape::is_hostile);
+            prop_assert!(harmless || format == Format::Falco, "{line}");
             if format != Format::Text {
                 let parsed: Value = serde_json::from_str(&line).unwrap();
                 prop_assert_eq!(&parsed["rule"], &json!(value));

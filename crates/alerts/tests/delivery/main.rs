@@ -1,10 +1,16 @@
 //! Alerts on their way: real files, real sockets, and crashes at every byte.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod alerts;
 mod couriers;
 mod files;
 mod formats;
+mod full_disk;
 mod memory_log;
 mod peer;
 mod posts;

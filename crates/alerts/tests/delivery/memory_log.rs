@@ -51,7 +51,13 @@ impl MemoryLog {
 
     /// How many records the reader is done with.
     pub(crate) fn done(&self, reader: &str) -> usize {
-        self.0.done.lock().unwrap().get(reader).copied().unwrap_or_default()
+        self.0
+            .done
+            .lock()
+            .unwrap()
+            .get(reader)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn lag(&self, reader: &str) -> u64 {
@@ -61,13 +67,21 @@ impl MemoryLog {
     fn after(&self, done: usize, limit: usize) -> Vec<Record> {
         let records = self.0.records.lock().unwrap();
         let numbered = records.iter().zip(0..).skip(done).take(limit);
-        numbered.map(|(payload, number)| Record { place: Place::new(number), payload: payload.clone() }).collect()
+        numbered
+            .map(|(payload, number)| Record {
+                place: Place::new(number),
+                payload: payload.clone(),
+            })
+            .collect()
     }
 }
 
 impl AlertLog for MemoryLog {
     fn reader(&self, name: &str) -> Result<Box<dyn AlertReader>, LogError> {
-        Ok(Box::new(MemoryReader { log: self.clone(), name: name.to_owned() }))
+        Ok(Box::new(MemoryReader {
+            log: self.clone(),
+            name: name.to_owned(),
+        }))
     }
 }
 
@@ -89,11 +103,19 @@ impl AlertReader for MemoryReader {
         }
         let done = usize::try_from(place.number()).unwrap() + 1;
         assert!(done > self.log.done(&self.name), "commits go forward");
-        self.log.0.done.lock().unwrap().insert(self.name.clone(), done);
+        self.log
+            .0
+            .done
+            .lock()
+            .unwrap()
+            .insert(self.name.clone(), done);
         Ok(())
     }
 
     async fn waiting(&mut self) -> Waiting {
-        Waiting { lag: self.log.lag(&self.name), lost: 0 }
+        Waiting {
+            lag: self.log.lag(&self.name),
+            lost: 0,
+        }
     }
 }

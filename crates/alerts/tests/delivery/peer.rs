@@ -36,9 +36,15 @@ pub(crate) struct Peer {
 impl Peer {
     /// A server that gives these answers, then 200 for ever. Returns it and its URL.
     pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> (Self, String) {
-        let peer = Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() };
+        let peer = Self {
+            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
+            ..Self::default()
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/alerts?token=in-the-url", listener.local_addr().unwrap());
+        let url = format!(
+            "http://{}/alerts?token=in-the-url",
+            listener.local_addr().unwrap()
+        );
         let router = Router::new().fallback(answer).with_state(peer.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         (peer, url)
@@ -51,11 +57,21 @@ impl Peer {
 
 async fn answer(State(peer): State<Peer>, headers: HeaderMap, body: Bytes) -> Response {
     let body = String::from_utf8(body.to_vec()).unwrap();
-    peer.requests.lock().unwrap().push(Request { headers, body });
-    let answer = peer.answers.lock().unwrap().pop_front().unwrap_or(Answer::Status(200));
+    peer.requests
+        .lock()
+        .unwrap()
+        .push(Request { headers, body });
+    let answer = peer
+        .answers
+        .lock()
+        .unwrap()
+        .pop_front()
+        .unwrap_or(Answer::Status(200));
     match answer {
         Answer::Status(code) => StatusCode::from_u16(code).unwrap().into_response(),
-        Answer::With(code, name, value, body) => (StatusCode::from_u16(code).unwrap(), [(name, value)], body).into_response(),
+        Answer::With(code, name, value, body) => {
+            (StatusCode::from_u16(code).unwrap(), [(name, value)], body).into_response()
+        }
         Answer::Silence => {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             StatusCode::OK.into_response()

@@ -36,7 +36,10 @@ fn is_temporary(error: &DeliveryError) -> bool {
 #[tokio::test]
 async fn each_alert_is_posted_alone_with_its_id_as_idempotency_key() {
     let (peer, url) = Peer::start([]).await;
-    output(&url, "").deliver(&[alert(1), alert(2)]).await.unwrap();
+    output(&url, "")
+        .deliver(&[alert(1), alert(2)])
+        .await
+        .unwrap();
     let requests = peer.requests();
     assert_eq!(requests.len(), 2);
     for (request, alert) in requests.iter().zip([alert(1), alert(2)]) {
@@ -50,14 +53,26 @@ async fn each_alert_is_posted_alone_with_its_id_as_idempotency_key() {
 async fn a_batch_is_an_array() {
     let (peer, url) = Peer::start([]).await;
     let mut output = output(&url, "  batch: 2\n");
-    output.deliver(&[alert(1), alert(2), alert(3)]).await.unwrap();
+    output
+        .deliver(&[alert(1), alert(2), alert(3)])
+        .await
+        .unwrap();
     let requests = peer.requests();
     let lengths: Vec<usize> = requests
         .iter()
-        .map(|request| serde_json::from_str::<Value>(&request.body).unwrap().as_array().unwrap().len())
+        .map(|request| {
+            serde_json::from_str::<Value>(&request.body)
+                .unwrap()
+                .as_array()
+                .unwrap()
+                .len()
+        })
         .collect();
     assert_eq!(lengths, [2, 1]);
-    assert_ne!(requests[0].headers["idempotency-key"], requests[1].headers["idempotency-key"]);
+    assert_ne!(
+        requests[0].headers["idempotency-key"],
+        requests[1].headers["idempotency-key"]
+    );
 }
 
 #[tokio::test]
@@ -65,25 +80,43 @@ async fn headers_and_the_token_of_a_file_are_sent() {
     let (peer, url) = Peer::start([]).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "first\n").unwrap();
-    let more = format!("  headers: {{X-Team: blue}}\n  bearer_token_file: {}\n", file.path().display());
+    let more = format!(
+        "  headers: {{X-Team: blue}}\n  bearer_token_file: {}\n",
+        file.path().display()
+    );
     let mut output = output(&url, &more);
     output.deliver(&[alert(1)]).await.unwrap();
     std::fs::write(file.path(), "second").unwrap();
     output.deliver(&[alert(2)]).await.unwrap();
-    let tokens: Vec<_> = peer.requests().iter().map(|request| request.headers["authorization"].clone()).collect();
+    let tokens: Vec<_> = peer
+        .requests()
+        .iter()
+        .map(|request| request.headers["authorization"].clone())
+        .collect();
     assert_eq!(tokens, ["Bearer first", "Bearer second"]);
     assert_eq!(peer.requests()[0].headers["x-team"], "blue");
     std::fs::remove_file(file.path()).unwrap();
     let error = output.deliver(&[alert(3)]).await.unwrap_err();
-    assert!(is_temporary(&error) && error.reason.contains("cannot read token file"), "{error:?}");
+    assert!(
+        is_temporary(&error) && error.reason.contains("cannot read token file"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_busy_peer_says_when_to_come_back() {
     let (_, url) = Peer::start([Answer::With(429, "retry-after", "17", "slow down")]).await;
     let error = failure(&url).await;
-    assert_eq!(error.kind, FailureKind::Temporary { retry_after: Some(Duration::from_secs(17)) });
-    assert_eq!(error.reason, "the answer was 429 Too Many Requests: slow down");
+    assert_eq!(
+        error.kind,
+        FailureKind::Temporary {
+            retry_after: Some(Duration::from_secs(17))
+        }
+    );
+    assert_eq!(
+        error.reason,
+        "the answer was 429 Too Many Requests: slow down"
+    );
 }
 
 #[tokio::test]
@@ -103,7 +136,11 @@ async fn redirects_are_not_followed() {
     let (_, url) = Peer::start([Answer::With(307, "location", location, "")]).await;
     let error = failure(&url).await;
     assert_eq!(error.kind, FailureKind::Permanent);
-    assert!(error.reason.contains("redirects are not followed"), "{}", error.reason);
+    assert!(
+        error.reason.contains("redirects are not followed"),
+        "{}",
+        error.reason
+    );
     assert!(other.requests().is_empty());
 }
 
@@ -149,21 +186,50 @@ async fn the_first_alerts_count_when_a_later_one_fails() {
 #[tokio::test]
 async fn a_hostile_answer_is_shown_short_and_harmless() {
     let (_, url) = Peer::start([Answer::With(400, "x", "y", "\u{1b}[2Jgone\n")]).await;
-    assert_eq!(failure(&url).await.reason, r"the answer was 400 Bad Request: \u{1b}[2Jgone");
+    assert_eq!(
+        failure(&url).await.reason,
+        r"the answer was 400 Bad Request: \u{1b}[2Jgone"
+    );
 }
 
 #[test]
 fn unusable_settings_are_named_with_what_is_expected() {
     let cases = [
-        ("'not a url'", "", "setting `url` relative URL without a base; expected an address such as `http://127.0.0.1:2801/`"),
-        ("ftp://host/", "", "setting `url` is not an http or https address; expected an address such as `http://127.0.0.1:2801/`"),
-        ("http://host/", "  batch: 0\n", "setting `batch` is 0; expected how many alerts go into one request, at least 1"),
-        ("http://host/", "  headers: {'a b': c}\n", "setting `headers.a b` is no name of an HTTP header"),
-        ("http://host/", "  headers: {a: \"x\\ny\"}\n", "setting `headers.a` cannot be sent: a header holds visible ASCII characters and blanks"),
-        ("http://host/", "  ca_file: /nonexistent\n", "setting `ca_file` `/nonexistent`: No such file or directory (os error 2)"),
+        (
+            "'not a url'",
+            "",
+            "setting `url` relative URL without a base; expected an address such as `http://127.0.0.1:2801/`",
+        ),
+        (
+            "ftp://host/",
+            "",
+            "setting `url` is not an http or https address; expected an address such as `http://127.0.0.1:2801/`",
+        ),
+        (
+            "http://host/",
+            "  batch: 0\n",
+            "setting `batch` is 0; expected how many alerts go into one request, at least 1",
+        ),
+        (
+            "http://host/",
+            "  headers: {'a b': c}\n",
+            "setting `headers.a b` is no name of an HTTP header",
+        ),
+        (
+            "http://host/",
+            "  headers: {a: \"x\\ny\"}\n",
+            "setting `headers.a` cannot be sent: a header holds visible ASCII characters and blanks",
+        ),
+        (
+            "http://host/",
+            "  ca_file: /nonexistent\n",
+            "setting `ca_file` `/nonexistent`: No such file or directory (os error 2)",
+        ),
     ];
     for (url, more, expected) in cases {
-        let error = HttpOutput::new(&config(url, more), Renderer::default()).err().unwrap();
+        let error = HttpOutput::new(&config(url, more), Renderer::default())
+            .err()
+            .unwrap();
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::AlertId;
+use crate::identity::AlertId;
 
 /// What is remembered on disk, as JSON. Replaced whole (new file, then rename), so it is always one state or the next.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
