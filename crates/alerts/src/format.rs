@@ -61,13 +61,6 @@ impl Default for FalcoStyle {
 }
 
 /// Writes alerts in one format.
-///
-/// ```
-/// use kubevigil_alerts::{Format, Renderer};
-///
-/// let renderer = Renderer::new(Format::Text);
-/// # let _ = renderer;
-/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Renderer {
     /// The format.

@@ -1,4 +1,41 @@
 //! The alert, how it is written, and how it is delivered.
+//!
+//! A detection is a rule and an event at one moment in one process. An alert is what becomes of it: a value that stands
+//! on its own, is written to disk, and reaches every output at least once, in order, whatever crashes in between.
+//!
+//! # The types and how they meet
+//!
+//! - [`EventSummary`] is what all alerts about one event share: which event, who did what, what became of it.
+//! - [`Alert`] is made from a detection and a summary. Its [`AlertId`] comes from the rule and the event's bytes.
+//! - [`Renderer`] writes an alert as one line in a [`Format`]: kubevigil's JSON, Falco's JSON, or text.
+//! - [`Outbox`] keeps alerts on disk between being found and being delivered; one that is found again goes in once.
+//! - An [`output::Output`] delivers alerts to one place, one attempt at a time: [standard output](output::stdout), a
+//!   [file](output::file), an [HTTP address](output::http).
+//! - A [`courier::Courier`] stands between the outbox and one output: it filters, retries, commits, and puts aside what is
+//!   refused for good. [`Deliveries`] starts one for each [`OutputConfig`].
+//! - [`escape`] makes text that an attacker wrote safe for a terminal; everything that prints text of events uses it.
+//!
+//! # Example
+//!
+//! ```
+//! use kubevigil_alerts::{EventSummary, FieldValue, Finding, Alert, Format, Renderer};
+//! # use kubevigil_rules::{Condition, Language, Priority, Rule};
+//! # let rule = Rule {
+//! #     name: "Secret read".into(), id: None, description: "".into(), priority: Priority::Warning, tags: [].into(),
+//! #     condition: Condition::All(Vec::new()), condition_text: "".into(), output: Default::default(), enabled: true,
+//! #     source: "k8s_audit".into(), language: Language::Falco, origin: Default::default(),
+//! # };
+//! let raw = br#"{"auditID":"7","stage":"ResponseComplete","user":{"username":"mallory"}}"#;
+//! let event = EventSummary::read(raw, &mut Default::default());
+//! let finding = Finding {
+//!     time: Default::default(),
+//!     message: "secret read by mallory\u{1b}[2J".to_owned(),
+//!     fields: vec![("ka.user.name".to_owned(), FieldValue::Text("mallory".to_owned()))],
+//! };
+//! let alert = Alert::from_parts(&rule, finding, &event);
+//! let line = Renderer::new(Format::Text).line(&alert);
+//! assert_eq!(line, r"00:00:00.000000000: Warning secret read by mallory\u{1b}[2J");
+//! ```
 
 pub mod alert;
 pub mod backoff;

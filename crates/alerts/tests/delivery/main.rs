@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
@@ -11,6 +12,7 @@ mod couriers;
 mod files;
 mod formats;
 mod full_disk;
+mod kills;
 mod memory_log;
 mod peer;
 mod posts;
