@@ -47,6 +47,7 @@ mod compile;
 mod definition;
 mod exceptions;
 mod expansion;
+mod findings;
 mod items;
 mod lists;
 mod load;

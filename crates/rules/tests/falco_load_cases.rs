@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::print_stderr,
     reason = "tests"
 )]
@@ -16,6 +15,7 @@ use std::path::Path;
 
 use kubevigil_diagnostics::{Diagnostic, FileReport};
 use kubevigil_rules::Rule;
+use kubevigil_rules::falco::selection::{Action, Selector, select};
 use kubevigil_rules::falco::{Loaded, Loader, Options};
 use serde_json::Value;
 
@@ -61,6 +61,63 @@ fn falcos_own_audit_rules_load_without_a_warning() {
     let shown = kubevigil_diagnostics::render_text(&loaded.files[0].diagnostics, false);
     assert_eq!(shown, "");
     assert_eq!(loaded.rules.len(), 48);
+}
+
+/// All rules of the selection cases match their event, so those that fire are those that are selected.
+#[test]
+fn rules_are_selected_as_falco_selects_them() {
+    let Some(cases) = shared("vectors/falco-cases.json") else {
+        return;
+    };
+    let cases: Value = serde_json::from_str(&cases).unwrap();
+    let selection = &cases["selection"];
+    let loaded = load(&[selection["yaml"].as_str().unwrap()]);
+    assert!(
+        loaded
+            .rules
+            .iter()
+            .all(|rule| rule.condition_text.as_ref() == "ka.verb = create")
+    );
+    for case in selection["cases"].as_array().unwrap() {
+        let threshold = case["priority"]
+            .as_str()
+            .unwrap_or("debug")
+            .parse()
+            .unwrap();
+        let selectors: Vec<Selector> = case["selection"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(selector)
+            .collect();
+        let selected = select(&loaded.rules, threshold, &selectors);
+        let fires = if case["rule_matching"] == "first" {
+            1
+        } else {
+            usize::MAX
+        };
+        let fired: Vec<&str> = selected
+            .iter()
+            .take(fires)
+            .map(|rule| rule.name.as_ref())
+            .collect();
+        assert_eq!(serde_json::json!(fired), case["fired"], "{}", case["what"]);
+        assert!(selected.iter().all(|rule| rule.enabled));
+    }
+}
+
+fn selector(entry: &Value) -> Selector {
+    let (action, word) = if entry["enable"].is_object() {
+        (Action::Enable, "enable")
+    } else {
+        (Action::Disable, "disable")
+    };
+    let text = |key: &str| entry[word][key].as_str().map(str::to_owned);
+    Selector {
+        action,
+        rule: text("rule"),
+        tag: text("tag"),
+    }
 }
 
 /// Compares one case; what differs is the error.

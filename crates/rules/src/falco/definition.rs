@@ -352,9 +352,7 @@ impl DefinitionReader<'_, '_, '_> {
         let warn = self.reader.flag(self.node, "warn_evttypes", true);
         let capture = self.reader.flag(self.node, "capture", false);
         let duration = self.reader.check_number(self.node, "capture_duration");
-        warn.and(capture)
-            .and(Ok(false))
-            .and_then(|_: bool| duration)
+        warn.and(capture).and(duration)
     }
 }
 

@@ -8,10 +8,11 @@ use kubevigil_yaml::{Document, Node};
 
 use crate::falco::codes;
 use crate::falco::collection::{Collection, Entry};
-use crate::falco::compile::{Findings, Outcome, compile, warn_of_unused};
+use crate::falco::compile::{Outcome, compile, warn_of_unused};
 use crate::falco::condition::CompileOptions;
 use crate::falco::definition::DefinitionReader;
 use crate::falco::fields::FieldOptions;
+use crate::falco::findings::Findings;
 use crate::falco::items::{Read, Reader};
 use crate::falco::versions::{EngineVersion, check_engine, check_plugins};
 use crate::falco::{lists, macros};
@@ -258,8 +259,10 @@ fn warn_of_unknown_item(reader: &mut Reader<'_>, node: &Node) {
         "required_engine_version",
         "required_plugin_versions",
     ];
-    let mut warning =
-        Diagnostic::warning(codes::UNKNOWN_ITEM, "an item of an unknown kind is ignored");
+    let mut warning = Diagnostic::warning(
+        codes::UNKNOWN_ITEM,
+        "an item that is no rule, macro or list is ignored",
+    );
     let keys = node
         .pairs()
         .unwrap_or_default()
@@ -278,5 +281,86 @@ fn origin<T>(entry: &Entry<T>) -> Origin {
     Origin {
         file: entry.source.name.as_str().into(),
         line: entry.line(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Loader, Options};
+    use crate::falco::codes;
+
+    const OLD_LIST_OPERATOR: &str = "- rule: wildcard\n  desc: d\n  condition: ka.req.role.rules.resources contains '*'\n  \
+                                     output: o\n  priority: NOTICE\n  source: k8s_audit\n";
+
+    #[test]
+    fn files_of_old_engines_load_with_a_warning_when_that_is_asked_for() {
+        let mut loader = Loader::new(Options {
+            tolerant_lists: true,
+            ..Options::default()
+        });
+        loader.load_file("old.yaml", OLD_LIST_OPERATOR);
+        let loaded = loader.finish();
+        assert!(loaded.successful());
+        assert_eq!(loaded.files[0].warnings().count(), 1);
+        assert_eq!(loaded.rules.len(), 1);
+    }
+
+    #[test]
+    fn files_of_old_engines_fail_as_in_falco_by_default() {
+        let mut loader = Loader::new(Options::default());
+        loader.load_file("old.yaml", OLD_LIST_OPERATOR);
+        let loaded = loader.finish();
+        let codes: Vec<_> = loaded.files[0].errors().map(|error| error.code).collect();
+        assert_eq!(codes, [codes::COMPILE_CONDITION]);
+    }
+
+    #[test]
+    fn lists_that_name_lists_cannot_grow_a_condition_without_bound() {
+        let mut file = String::new();
+        for level in 0..40 {
+            let next = format!("l{} l{0} l{0} l{0}", level + 1);
+            file.push_str(&format!("- list: l{level}\n  items: [\"'{next}'\"]\n"));
+        }
+        file.push_str("- macro: m\n  condition: ka.verb in (l0)\n");
+        let mut loader = Loader::new(Options::default());
+        loader.load_file("bomb.yaml", &file);
+        let loaded = loader.finish();
+        let message = &loaded.files[0].errors().next().unwrap().message;
+        assert_eq!(
+            message,
+            "the condition is longer than 8 MiB after lists are put in"
+        );
+    }
+
+    #[test]
+    fn macros_that_name_macros_cannot_grow_a_condition_without_bound() {
+        let mut file = "- macro: m0\n  condition: ka.verb = get\n".to_owned();
+        for level in 1..60 {
+            let below = level - 1;
+            file.push_str(&format!(
+                "- macro: m{level}\n  condition: m{below} or not m{below}\n"
+            ));
+        }
+        let mut loader = Loader::new(Options::default());
+        loader.load_file("bomb.yaml", &file);
+        let loaded = loader.finish();
+        assert_eq!(loaded.files[0].errors().count(), 1);
+    }
+
+    #[test]
+    fn a_long_chain_of_macros_is_followed_without_recursion() {
+        let mut file = "- macro: m0\n  condition: ka.verb = get\n".to_owned();
+        for level in (1..1500).rev() {
+            file.push_str(&format!("- macro: m{level}\n  condition: ka.verb = get\n"));
+        }
+        for level in (1..1500).rev() {
+            file.push_str(&format!("- macro: m{level}\n  condition: m{}\n", level - 1));
+        }
+        file.push_str("- rule: r\n  desc: d\n  condition: m1499\n  output: o\n  priority: NOTICE\n  source: k8s_audit\n");
+        let mut loader = Loader::new(Options::default());
+        loader.load_file("chain.yaml", &file);
+        let loaded = loader.finish();
+        assert!(loaded.successful());
+        assert_eq!(loaded.rules[0].condition_text.as_ref(), "ka.verb = get");
     }
 }

@@ -8,9 +8,9 @@ use kubevigil_yaml::Node;
 
 use crate::falco::codes;
 use crate::falco::collection::{Collection, Entry, Named};
-use crate::falco::compile::{Findings, syntax_problem, too_long};
 use crate::falco::condition::{self, Ast};
 use crate::falco::definition::join;
+use crate::falco::findings::{Findings, syntax_problem, too_long};
 use crate::falco::items::{Noted, Read, Reader};
 use crate::falco::lists::Pasting;
 use crate::falco::overrides::{Mode, Operation, Overridable};

@@ -65,10 +65,12 @@ impl Text {
 
     /// Appends what no file has.
     pub(super) fn push(&mut self, text: &str) {
-        self.pieces.push(Piece {
-            start: self.text.len(),
-            origin: None,
-        });
+        if self.pieces.last().is_none_or(|last| last.origin.is_some()) {
+            self.pieces.push(Piece {
+                start: self.text.len(),
+                origin: None,
+            });
+        }
         self.text.push_str(text);
     }
 
@@ -107,7 +109,7 @@ impl Text {
     pub(super) fn truncate(&mut self, length: usize) {
         if self.text.is_char_boundary(length) {
             self.text.truncate(length);
-            self.pieces.retain(|piece| piece.start < length);
+            while self.pieces.pop_if(|piece| piece.start >= length).is_some() {}
         }
     }
 
