@@ -44,7 +44,7 @@ pub enum ArgumentKind {
 
 impl Entry {
     /// The least audit level at which events carry what the field reads. For fields with a pointer it depends on the
-    /// argument: see [`level`].
+    /// argument: see [`level`](super::level).
     pub fn level(&self) -> Level {
         let first_keys = self.paths.iter().map(|path| path.first().copied());
         first_keys.map(level_of).max().unwrap_or(Level::Metadata)
