@@ -5,11 +5,12 @@
 //! worse than a daemon that does not start.
 
 mod read;
+mod tree;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use kubevigil_alerts::OutputConfig;
+use kubevigil_alerts::config::{OutputConfig, StdoutConfig};
 use kubevigil_rules::Priority;
 use kubevigil_rules::falco::selection::{Action, Selector};
 use kubevigil_sources::webhook::WebhookConfig;
@@ -19,10 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::args::Matching;
 use crate::rule_set::RuleChoice;
 
-pub(crate) use read::{ConfigReport, read, schema};
+pub(crate) use read::{ConfigReport, read, read_or_fail, schema};
 
 /// The configuration of `kubevigil run`.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Folder of the journal and all other state. One kubevigil at a time may use it. Default: `$STATE_DIRECTORY` (systemd sets
@@ -43,7 +44,7 @@ pub(crate) struct Config {
 }
 
 /// Where events come from.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SourcesConfig {
     /// The server that a kube-apiserver's audit webhook backend talks to. `null` turns it off.
@@ -55,7 +56,7 @@ pub(crate) struct SourcesConfig {
 }
 
 /// Log files to follow.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FilesConfig {
     /// Paths and globs of the live log files, for example `/var/log/kubernetes/audit/audit.log`. Rotated backups beside them are
@@ -84,7 +85,7 @@ pub(crate) enum From {
 }
 
 /// Which rules run.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RulesConfig {
     /// Whether the built-in rules run.
@@ -194,7 +195,7 @@ impl Default for Config {
             sources: SourcesConfig::default(),
             rules: RulesConfig::default(),
             journal: JournalConfig::default(),
-            outputs: vec![OutputConfig::default()],
+            outputs: vec![OutputConfig::Stdout(StdoutConfig::default())],
             health: HealthConfig::default(),
             log: LogConfig::default(),
         }

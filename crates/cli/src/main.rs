@@ -5,6 +5,7 @@
 mod args;
 mod config;
 mod config_command;
+mod hostname;
 mod rule_set;
 mod rules_command;
 mod run;

@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use kubevigil_diagnostics::render_text;
+use kubevigil_rules::falco::fields::FieldOptions;
 use kubevigil_rules::falco::selection::{self, Selector};
 use kubevigil_rules::falco::{Loaded, Loader, Options};
 use kubevigil_rules::{Priority, Rule};
 use rust_embed::RustEmbed;
 
 use crate::args::RuleArgs;
+use crate::hostname::hostname;
 use crate::terminal;
+
+/// What the names of the default rules' files begin with.
+const DEFAULT_RULES: &str = "(built in) detections/";
 
 /// The default rules, embedded in the binary so that it needs nothing beside it.
 #[derive(RustEmbed)]
@@ -46,7 +51,7 @@ pub(crate) struct RuleSet {
 impl RuleSet {
     /// Loads the rules. What is wrong *in* the files is in [`Loaded`]; an error is a file that cannot be read at all.
     pub(crate) fn load(choice: &RuleChoice) -> anyhow::Result<Self> {
-        let mut loader = Loader::new(Options { fixed_fields: choice.fixed_fields, ..Options::default() });
+        let mut loader = Loader::new(options(choice));
         if choice.default_rules {
             load_default_rules(&mut loader);
         }
@@ -64,7 +69,9 @@ impl RuleSet {
     /// Fails with everything that is wrong with the files when one of them could not be loaded; shows warnings otherwise.
     pub(crate) fn require_loaded(&self) -> anyhow::Result<()> {
         for report in &self.loaded.files {
-            if !report.diagnostics.is_empty() {
+            // The shared macros of the default rules are used by later files, which Falco's reading warns about.
+            let ours = report.successful() && report.file.starts_with(DEFAULT_RULES);
+            if !report.diagnostics.is_empty() && !ours {
                 terminal::say(render_text(&report.diagnostics, true).trim_end());
             }
         }
@@ -87,12 +94,21 @@ impl From<&RuleArgs> for RuleChoice {
     }
 }
 
+fn options(choice: &RuleChoice) -> Options {
+    let fields = FieldOptions {
+        fixed_fields: choice.fixed_fields,
+        hostname: hostname().unwrap_or_default().into(),
+        ..FieldOptions::default()
+    };
+    Options { fields, ..Options::default() }
+}
+
 fn load_default_rules(loader: &mut Loader) {
     let mut names: Vec<_> = DefaultRules::iter().collect();
     names.sort();
     for name in names {
         if let Some(file) = DefaultRules::get(&name) {
-            loader.load_file(&format!("detections/{name}"), &String::from_utf8_lossy(&file.data));
+            loader.load_file(&format!("{DEFAULT_RULES}{name}"), &String::from_utf8_lossy(&file.data));
         }
     }
 }

@@ -44,7 +44,7 @@ struct RuleSummary<'r> {
     line: usize,
     condition: &'r str,
     output: &'r str,
-    level: Option<&'static str>,
+    level: &'static str,
 }
 
 impl<'r> RuleSummary<'r> {

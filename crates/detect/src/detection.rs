@@ -10,6 +10,8 @@ use kubevigil_rules::{Rule, Value, Values};
 pub struct Detection {
     /// The rule.
     pub rule: Arc<Rule>,
+    /// The rule's position in [`Matcher::rules`](crate::Matcher::rules).
+    pub rule_number: usize,
     /// When the event happened.
     pub time: Timestamp,
     /// The rule's output with the event's values in it. Bytes, because values may be any bytes; written by attackers in

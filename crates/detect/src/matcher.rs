@@ -124,6 +124,7 @@ impl Matcher {
             }
             Some(Detection {
                 rule: Arc::clone(self.rules.get(number)?),
+                rule_number: number,
                 time: evaluation.event.time,
                 message: render::message(&compiled.output, evaluation),
                 fields: render::fields(&compiled.output, evaluation),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use kubevigil_rules::falco::fields::{ArgumentKind, Entry, Level, catalogue};
+use kubevigil_rules::falco::fields::{self, ArgumentKind, Entry, Level, catalogue};
 use kubevigil_rules::{Expr, Rule};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ struct FieldSummary {
     r#type: &'static str,
     argument: &'static str,
     paths: Vec<String>,
-    level: Option<&'static str>,
+    level: &'static str,
     description: &'static str,
     note: Option<&'static str>,
 }
@@ -50,6 +50,7 @@ impl FieldSummary {
             argument: match entry.argument {
                 ArgumentKind::Index => "index",
                 ArgumentKind::Key => "key",
+                ArgumentKind::Pointer => "JSON pointer",
                 ArgumentKind::None => "none",
             },
             paths: entry.paths.iter().map(|keys| keys.join(".")).collect(),
@@ -70,24 +71,21 @@ fn type_name(kind: kubevigil_rules::Kind) -> &'static str {
     }
 }
 
-fn level_name(level: Level) -> Option<&'static str> {
-    match level {
-        Level::None => None,
-        Level::Metadata => Some("Metadata"),
-        Level::Request => Some("Request"),
-        Level::RequestResponse => Some("RequestResponse"),
-    }
-}
-
 /// The lowest audit level at which every field of the rule's condition can be present.
-pub(super) fn level_of(rule: &Rule) -> Option<&'static str> {
-    let mut level = Level::None;
+pub(super) fn level_of(rule: &Rule) -> &'static str {
+    let mut level = Level::Metadata;
     rule.condition.for_each_expr(&mut |expr| {
         if let Expr::Field(field) = expr {
-            let name = field.name.split('[').next().unwrap_or_default();
-            let entry = catalogue().iter().find(|entry| entry.name == name);
-            level = level.max(entry.map_or(Level::None, Entry::level));
+            level = level.max(fields::level(field));
         }
     });
     level_name(level)
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Metadata => "Metadata",
+        Level::Request => "Request",
+        Level::RequestResponse => "RequestResponse",
+    }
 }

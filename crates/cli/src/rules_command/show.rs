@@ -31,7 +31,7 @@ pub(super) fn execute(name: &str, arguments: &RuleArgs, format: Format) -> anyho
     writeln!(out, "{DIM}condition{DIM:#}  {}", summary.condition)?;
     writeln!(out, "{DIM}output{DIM:#}     {}", summary.output)?;
     writeln!(out, "{DIM}tags{DIM:#}       {}", summary.tags.join(", "))?;
-    writeln!(out, "{DIM}level{DIM:#}      {}", summary.level.unwrap_or("any"))?;
+    writeln!(out, "{DIM}level{DIM:#}      {}", summary.level)?;
     writeln!(out, "{DIM}enabled{DIM:#}    {}", if summary.enabled { "yes" } else { "no" })?;
     writeln!(out, "{DIM}written in{DIM:#} {}:{}", summary.file, summary.line)?;
     Ok(ExitCode::SUCCESS)

@@ -64,6 +64,13 @@ impl LiveRules {
 }
 
 impl Ruling {
+    /// Counts a match of the rule at this position.
+    pub(crate) fn count(&self, rule_number: usize) {
+        if let Some(matches) = self.matches.get(rule_number) {
+            matches.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Rules that were there before keep their count: a counter must not go back.
     fn inherit_matches(&mut self, old: &Self) {
         for (rule, count) in self.matcher.rules().iter().zip(&mut self.matches) {

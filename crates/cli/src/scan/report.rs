@@ -39,7 +39,7 @@ struct Finding {
 }
 
 /// What alerts must agree in to be one row.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Row {
     who: String,
     what: String,
@@ -125,7 +125,8 @@ impl Finding {
     fn write_rows(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows: Vec<(&Row, &Times)> = self.rows.iter().collect();
         rows.sort_by(|(one, one_times), (other, other_times)| {
-            other_times.count.cmp(&one_times.count).then(one_times.first.cmp(&other_times.first)).then(one.cmp(other))
+            let order = other_times.count.cmp(&one_times.count).then(one_times.first.cmp(&other_times.first));
+            order.then_with(|| one.key().cmp(&other.key()))
         });
         let cells = rows.iter().take(SHOWN_ROWS).map(|(row, times)| {
             let outcome = row.outcome.as_str().to_owned();
@@ -142,6 +143,11 @@ impl Finding {
 }
 
 impl Row {
+    /// What puts rows in an order when nothing else does.
+    fn key(&self) -> (&str, &str, &str, &str) {
+        (&self.who, &self.what, &self.place, self.outcome.as_str())
+    }
+
     fn of(alert: &Alert) -> Self {
         let request = &alert.request;
         let text = |part: &Option<String>| part.clone().unwrap_or_default();

@@ -1,2 +1,0 @@
-//! The reader and the matcher against yardsticks.
-fn main() {}

@@ -1,0 +1,70 @@
+//! Rules to measure with.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kubevigil_rules::falco::{Loader, Options};
+use kubevigil_rules::Rule;
+
+/// The built-in rules, from the repository.
+pub(crate) fn default_rules() -> Vec<Arc<Rule>> {
+    let mut files = Vec::new();
+    collect(&root().join("detections"), &mut files);
+    files.sort();
+    load(files.into_iter().map(|file| std::fs::read_to_string(file).unwrap()))
+}
+
+/// Falco's own rules, when they lie beside the checkout.
+pub(crate) fn falco_rules() -> Option<Vec<Arc<Rule>>> {
+    let text = std::fs::read_to_string(root().join("../shared/data/falco/k8s_audit_rules.yaml")).ok()?;
+    Some(load([text]))
+}
+
+/// Rules as large sets have them: each about some verbs, a resource and certain names or users, behind two shared macros.
+pub(crate) fn synthetic(count: usize) -> Vec<Arc<Rule>> {
+    const VERBS: [&str; 4] = ["create, update, patch", "delete, deletecollection", "get, list, watch", "create"];
+    const RESOURCES: [&str; 12] = [
+        "pods", "secrets", "configmaps", "deployments", "clusterroles", "rolebindings", "nodes", "services", "jobs",
+        "serviceaccounts", "ingresses", "networkpolicies",
+    ];
+    let mut text = String::from(
+        "- macro: finished\n  condition: ka.stage = ResponseComplete\n- macro: success\n  condition: ka.response.code startswith 2\n",
+    );
+    for number in 0..count {
+        let (verbs, resource) = (VERBS[number % VERBS.len()], RESOURCES[number / VERBS.len() % RESOURCES.len()]);
+        let detail = match number % 3 {
+            0 => format!("ka.target.name = object-{number}"),
+            1 => format!("ka.user.name in (user-{number}, user-{})", number + 1),
+            _ => format!("ka.target.namespace = team-{number} and ka.req.configmap.obj contains secret-{number}"),
+        };
+        let _ = write!(
+            text,
+            "- rule: synthetic {number}\n  desc: d\n  condition: finished and success and ka.verb in ({verbs}) and ka.target.resource = {resource} and {detail}\n  output: user=%ka.user.name\n  priority: NOTICE\n  source: k8s_audit\n"
+        );
+    }
+    load([text])
+}
+
+fn load(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
+    let mut loader = Loader::new(Options::default());
+    texts.into_iter().enumerate().for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
+    let loaded = loader.finish();
+    assert!(loaded.successful(), "the rules load");
+    loaded.rules
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "yaml") {
+            files.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,75 @@
+//! The sources that read: followed files and standard input.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kubevigil_sources::Intake;
+use kubevigil_sources::counters::SourceCounters;
+use kubevigil_sources::file::Limits;
+use kubevigil_sources::file::follow::{self, Follow, FollowSettings};
+use kubevigil_sources::stdin::Stdin;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{FilesConfig, From, SourcesConfig};
+
+/// Sources that are ready to read.
+pub(crate) struct Readers {
+    follows: Vec<Follow>,
+    stdin: Option<Stdin>,
+}
+
+/// Prepares the configured sources; a bad pattern or an unusable checkpoint is an error.
+pub(crate) fn prepare(config: &SourcesConfig, state_dir: &Path) -> anyhow::Result<Readers> {
+    let mut follows = Vec::new();
+    for (position, files) in config.files.iter().enumerate() {
+        let checkpoint = state_dir.join(format!("files-{position}.json"));
+        follows.push(Follow::new(settings(files), checkpoint)?);
+    }
+    let stdin = config.stdin.then(|| Stdin::new(Limits::default()));
+    Ok(Readers { follows, stdin })
+}
+
+impl Readers {
+    /// What each source counts.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, Arc<SourceCounters>)> {
+        let files = self.follows.iter().map(|follow| ("file", follow.counters()));
+        files.chain(self.stdin.iter().map(|stdin| ("stdin", stdin.counters()))).collect()
+    }
+
+    /// Starts all of them.
+    pub(crate) fn start(self, intake: &Arc<dyn Intake>, tasks: &TaskTracker, stop: &CancellationToken) {
+        for follow in self.follows {
+            let (intake, stop) = (Arc::clone(intake), stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = follow.run(intake, stop).await {
+                    tracing::error!(%error, "following log files has ended");
+                }
+            });
+        }
+        if let Some(stdin) = self.stdin {
+            let (intake, stop) = (Arc::clone(intake), stop.clone());
+            tasks.spawn(async move {
+                match stdin.run(intake, stop).await {
+                    Ok(_) => tracing::info!("standard input has ended"),
+                    Err(error) => tracing::error!(%error, "reading standard input has ended"),
+                }
+            });
+        }
+    }
+}
+
+fn settings(config: &FilesConfig) -> FollowSettings {
+    let defaults = FollowSettings::default();
+    FollowSettings {
+        paths: config.paths.clone(),
+        from: match config.from {
+            From::End => follow::From::End,
+            From::Start => follow::From::Start,
+        },
+        poll: Duration::from_millis(config.poll_milliseconds),
+        limits: Limits { line: config.max_line_bytes, ..defaults.limits },
+        ..defaults
+    }
+}

@@ -1,0 +1,166 @@
+//! `kubevigil scan`: what matters in existing logs.
+//!
+//! The same rules and the same matcher as the daemon, without journal or state: read, match, print. A place that cannot be read
+//! never stops a scan.
+
+mod problems;
+mod progress;
+mod report;
+mod tally;
+pub(crate) mod table;
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use kubevigil_alerts::{Alert, EventSummary, FalcoStyle, Format, Renderer};
+use kubevigil_audit::json::PathScratch;
+use kubevigil_detect::{Matcher, Scratch};
+use kubevigil_sources::Arrival;
+use kubevigil_sources::file::open::{Input, resolve};
+use kubevigil_sources::file::scan::{Events, Found};
+
+use crate::args::{ScanArgs, ScanFormat};
+use crate::hostname::hostname;
+use crate::rule_set::{RuleChoice, RuleSet};
+use crate::scan::problems::Problems;
+use crate::scan::progress::Progress;
+use crate::scan::report::Report;
+use crate::scan::tally::Tally;
+use crate::terminal;
+
+pub(crate) fn execute(arguments: &ScanArgs) -> anyhow::Result<ExitCode> {
+    let rule_set = RuleSet::load(&RuleChoice::from(&arguments.rules))?;
+    rule_set.require_loaded()?;
+    let matcher = Matcher::compile(&rule_set.selected, arguments.rules.rule_matching.into())?;
+    let inputs = inputs(&arguments.files)?;
+    let out = BufWriter::with_capacity(1 << 16, anstream::stdout());
+    let mut scan = Scan::new(&matcher, arguments, Printer::new(arguments), out);
+    for input in &inputs {
+        scan.read(input)?;
+    }
+    scan.finish(arguments)
+}
+
+fn inputs(files: &[String]) -> anyhow::Result<Vec<Input>> {
+    if files.is_empty() {
+        return Ok(vec![Input::Stdin]);
+    }
+    resolve(files).or_else(|errors| {
+        errors.into_iter().for_each(|error| terminal::complain(&error.into()));
+        bail!("nothing was scanned")
+    })
+}
+
+/// A scan under way.
+struct Scan<'a, W: Write> {
+    matcher: &'a Matcher,
+    scratch: Scratch,
+    summary: PathScratch,
+    line_limit: usize,
+    printer: Printer,
+    report: Report,
+    problems: Problems,
+    tally: Tally,
+    progress: Progress,
+    out: W,
+}
+
+/// What happens to an alert at once.
+enum Printer {
+    /// It is printed as a line.
+    Lines(Renderer),
+    /// It waits for the report.
+    Report,
+}
+
+impl<'a, W: Write> Scan<'a, W> {
+    fn new(matcher: &'a Matcher, arguments: &ScanArgs, printer: Printer, out: W) -> Self {
+        Self {
+            matcher,
+            scratch: Scratch::default(),
+            summary: PathScratch::default(),
+            line_limit: arguments.max_line_bytes,
+            printer,
+            report: Report::default(),
+            problems: Problems::default(),
+            tally: Tally::default(),
+            progress: Progress::default(),
+            out,
+        }
+    }
+
+    fn read(&mut self, input: &Input) -> anyhow::Result<()> {
+        let name = input.name();
+        let stream = input.open()?;
+        self.progress.file(input, Arc::clone(&stream.progress));
+        for found in Events::new(Arc::clone(&name), Box::new(stream), self.line_limit) {
+            match found {
+                Found::Event(arrival) => self.event(&name, &arrival)?,
+                Found::Problem(problem) => self.problems.add(&problem.file, problem.line, &problem.reason),
+            }
+        }
+        self.tally.file();
+        Ok(())
+    }
+
+    fn event(&mut self, file: &Arc<str>, arrival: &Arrival) -> anyhow::Result<()> {
+        let position = self.tally.next_position(arrival);
+        let found = match self.matcher.detect(&arrival.raw, &position, &mut self.scratch) {
+            Ok(found) => found,
+            Err(error) => {
+                self.tally.unreadable();
+                self.problems.add(file, arrival.line, &error);
+                return Ok(());
+            }
+        };
+        self.tally.event_at(found.time);
+        self.progress.event(self.tally.events());
+        if found.list.is_empty() {
+            return Ok(());
+        }
+        let mut event = EventSummary::read(&arrival.raw, &mut self.summary);
+        event.event.file = Some(file.to_string());
+        event.event.line = Some(arrival.line);
+        for detection in found.list {
+            let alert = Alert::new(&detection, &event);
+            self.tally.alert(alert.priority);
+            match &self.printer {
+                Printer::Lines(renderer) => writeln!(self.out, "{}", renderer.line(&alert)).context("cannot print")?,
+                Printer::Report => self.report.add(&detection.rule, &alert),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, arguments: &ScanArgs) -> anyhow::Result<ExitCode> {
+        self.progress.finish();
+        if matches!(self.printer, Printer::Report) {
+            self.report.write(&mut self.out)?;
+            self.tally.write(&mut self.out, &self.report, &self.problems)?;
+        }
+        self.out.flush()?;
+        self.problems.show();
+        let worst = self.tally.worst();
+        let found_wanting = arguments.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit));
+        Ok(match (arguments.strict && !self.problems.is_empty(), found_wanting) {
+            (true, _) => ExitCode::from(2),
+            (false, true) => ExitCode::from(1),
+            (false, false) => ExitCode::SUCCESS,
+        })
+    }
+}
+
+impl Printer {
+    fn new(arguments: &ScanArgs) -> Self {
+        let format = match arguments.format {
+            ScanFormat::Falco => Format::Falco,
+            ScanFormat::Json => Format::Json,
+            ScanFormat::Text => return Self::Report,
+        };
+        let falco = FalcoStyle { time_format_iso_8601: arguments.iso_time, ..FalcoStyle::default() };
+        let hostname = arguments.hostname.clone().or_else(hostname);
+        Self::Lines(Renderer { format, falco, hostname: hostname.filter(|_| format == Format::Falco) })
+    }
+}
