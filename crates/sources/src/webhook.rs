@@ -74,7 +74,7 @@ use tracing::{info, warn};
 
 pub use self::config::{ConfigError, TlsConfig, WebhookConfig};
 pub use self::counters::WebhookCounters;
-pub use self::credentials::CredentialsError;
+pub use self::credentials::{CredentialsError, check as check_credentials};
 pub use self::dead_letters::{DeadLetters, DeadLettersError, Kept, Letter};
 pub use self::request::Readiness;
 

@@ -175,7 +175,9 @@ fn decompress_now(received: Received, limit: u64) -> Result<Received, Refusal> {
     let mut reader = flate2::read::MultiGzDecoder::new(compressed.reader());
     let mut text = Vec::new();
     loop {
-        reservation.grow(held + text.len() as u64 + STEP as u64)?;
+        // One step beyond the limit is refused right after, so it needs no place: the largest body fits into the budget twice.
+        let next = (text.len() + STEP) as u64;
+        reservation.grow(held + next.min(limit))?;
         let step = reader.by_ref().take(STEP as u64).read_to_end(&mut text);
         if step.map_err(|_| Refusal::NotGzip)? == 0 {
             return Ok(Received {

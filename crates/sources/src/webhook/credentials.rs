@@ -65,6 +65,11 @@ pub enum CredentialsError {
     NoToken { path: PathBuf },
 }
 
+/// Reads certificates, keys and tokens as [`bind`](super::Webhook::bind) would, without listening.
+pub fn check(config: &WebhookConfig) -> Result<(), CredentialsError> {
+    Credentials::load(config).map(drop)
+}
+
 /// What the webhook proves itself with, and what it demands.
 pub(super) struct Credentials {
     tls: Option<Reloadable<ServerConfig>>,

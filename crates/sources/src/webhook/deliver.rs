@@ -60,6 +60,8 @@ impl Delivery {
 
     async fn refuse(&self, body: Bytes, reason: String) -> Refusal {
         self.counters.source.problems.add(1);
+        // The reason may quote the body; control characters would reach the terminal of whoever reads the answer.
+        let reason = reason.replace(char::is_control, "\u{fffd}");
         let refusal = Refusal::Payload(reason);
         self.bury_body(body, &refusal)
             .await
@@ -83,7 +85,7 @@ impl Delivery {
                 ?letter,
                 bytes,
                 digest,
-                reason,
+                ?reason,
                 "refused for good and, without a dead-letter folder, not kept"
             );
             return Ok(());
@@ -92,7 +94,7 @@ impl Delivery {
         match keeping.await {
             Ok(Ok(Kept::New(path))) => {
                 self.counters.dead_letters.add(1);
-                warn!(?letter, bytes, digest, reason, file = %path.display(), "refused for good and kept as a dead letter");
+                warn!(?letter, bytes, digest, ?reason, file = %path.display(), "refused for good and kept as a dead letter");
             }
             Ok(Ok(Kept::Before)) => {}
             Ok(Ok(Kept::Full)) => {
@@ -101,13 +103,13 @@ impl Delivery {
                     ?letter,
                     bytes,
                     digest,
-                    reason,
+                    ?reason,
                     "refused for good and not kept: the dead-letter folder is full; empty it"
                 );
             }
             Ok(Err(problem)) => {
                 self.counters.dead_letters_lost.add(1);
-                error!(?letter, bytes, digest, reason, %problem, "a dead letter cannot be kept");
+                error!(?letter, bytes, digest, ?reason, %problem, "a dead letter cannot be kept");
                 return Err(());
             }
             Err(_) => return Err(()),

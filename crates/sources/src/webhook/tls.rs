@@ -193,7 +193,7 @@ fn report_validity(path: &Path, chain: &[CertificateDer<'static>]) {
     let validity = certificate.validity();
     let (path, until) = (path.display(), validity.not_after);
     if validity.is_valid() {
-        info!(certificate = %path, %until, "serving with certificate");
+        info!(certificate = %path, %until, "certificate loaded");
     } else {
         let from = validity.not_before;
         warn!(certificate = %path, %from, %until, "the certificate is not valid now: clients will refuse it");

@@ -12,6 +12,8 @@
 )]
 
 mod any_body;
+mod authority;
+mod broken_files;
 mod delivery;
 mod drain;
 mod falco;
