@@ -228,10 +228,10 @@ mod tests {
     #[test]
     fn an_empty_list_takes_a_comma_with_it() {
         assert_eq!(pasted("(a, l, b)", ""), "(a  , b)");
-        assert_eq!(pasted("(l, b)", ""), "(  b)");
+        assert_eq!(pasted("(l, b)", ""), "(   b)");
         assert_eq!(pasted("(a, l)", ""), "(a  )");
         assert_eq!(pasted("(l)", ""), "(  )");
-        assert_eq!(pasted("(a, l, l)", ""), "(a  )");
+        assert_eq!(pasted("(a, l, l)", ""), "(a    )");
     }
 
     #[test]
