@@ -182,8 +182,15 @@ impl World {
     }
 }
 
+/// At least 2,000 cases; more when the environment asks for them.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    config.cases = config.cases.max(2000);
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_whole_line_is_delivered_in_order_and_once(

@@ -54,10 +54,11 @@ impl Fingerprint {
         self.length == 0 || (self.at == head.at && start.is_some_and(|s| digest(s) == self.digest))
     }
 
-    /// Whether a text in another file is this one. A short text proves little as a beginning (every audit event starts alike), so
-    /// it must be the same as a whole.
-    pub fn is_copied(&self, head: &Head, full_length: usize) -> bool {
-        let telling = self.length >= full_length || self.length == head.text.len();
+    /// Whether a text in another file is this one, of which `read` bytes were read. A short text proves little as a beginning (every
+    /// audit event starts alike), so it must be the same as a whole, or hold all that was read.
+    pub fn is_copied(&self, head: &Head, read: u64, full_length: usize) -> bool {
+        let whole = self.length == head.text.len();
+        let telling = self.length >= full_length || whole || read <= self.at + self.length as u64;
         self.length > 0 && telling && self.begins(head)
     }
 }
@@ -167,11 +168,12 @@ mod tests {
         let short = Fingerprint::of(&head(b"abc"));
         assert!(short.begins(&head(b"abcd")) && short.begins(&head(b"abc")));
         assert!(!short.begins(&head(b"ab")) && !short.begins(&head(b"xbcd")));
-        assert!(short.is_copied(&head(b"abc"), 8) && !short.is_copied(&head(b"abcd"), 8));
+        assert!(short.is_copied(&head(b"abc"), 4, 8) && !short.is_copied(&head(b"abcd"), 4, 8));
+        assert!(short.is_copied(&head(b"abcd"), 3, 8));
         let long = Fingerprint::of(&head(b"abcdefgh"));
-        assert!(long.is_copied(&head(b"abcdefghi"), 8));
+        assert!(long.is_copied(&head(b"abcdefghi"), 9, 8));
         let nothing = Fingerprint::of(&head(b""));
-        assert!(nothing.begins(&head(b"x")) && !nothing.is_copied(&head(b""), 8));
+        assert!(nothing.begins(&head(b"x")) && !nothing.is_copied(&head(b""), 0, 8));
     }
 
     #[test]
@@ -182,6 +184,6 @@ mod tests {
         assert_eq!((first.at, first.length), (200_000, 8));
         assert!(!first.begins(&head(b"abcdefgh")));
         assert_eq!(Fingerprint::of(&head(&hole)).length, 0);
-        assert!(!Fingerprint::of(&head(&hole)).is_copied(&head(&hole), 8));
+        assert!(!Fingerprint::of(&head(&hole)).is_copied(&head(&hole), 0, 8));
     }
 }

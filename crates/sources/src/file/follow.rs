@@ -14,6 +14,7 @@
 mod follower;
 mod log;
 mod settings;
+mod shared;
 mod tail;
 
 use std::path::PathBuf;

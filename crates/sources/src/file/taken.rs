@@ -17,7 +17,7 @@ pub struct Limits {
     pub line: usize,
     /// A batch holds at most so many events, and those of the line that filled it.
     pub batch_events: usize,
-    /// A batch is handed over once its events have so many bytes.
+    /// A batch is handed over once its lines have so many bytes.
     pub batch_bytes: usize,
 }
 
@@ -34,6 +34,7 @@ impl Default for Limits {
 /// A batch while it fills.
 pub(crate) struct Taken<'s> {
     pub(crate) events: Vec<Arrival>,
+    /// Bytes of the lines so far, with and without events: a log of nothing but rubbish is left now and then, too.
     bytes: usize,
     limits: Limits,
     complaints: &'s mut Complaints,
@@ -76,6 +77,7 @@ impl<'s> Taken<'s> {
 
     fn line(&mut self, file: &Arc<str>, line: Line) {
         let text = line.bytes;
+        self.bytes += text.len();
         let split = match payload::split(&text) {
             Ok(split) => split,
             Err(error) => {
@@ -91,7 +93,6 @@ impl<'s> Taken<'s> {
                 .add(file, line.number, &|| format!("skipped: {problem}"));
         }
         for raw in split.events {
-            self.bytes += raw.len();
             let line = line.number;
             self.events.push(Arrival { raw, line });
         }

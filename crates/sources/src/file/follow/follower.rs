@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::log::{Log, Shared, Start};
+use super::log::{Log, Start};
 use super::settings::{FollowSettings, From};
+use super::shared::Shared;
 use super::tail::Reading;
 use crate::counters::SourceCounters;
 use crate::file::backup::Backup;
@@ -111,6 +112,7 @@ impl<S: FileSystem> Follower<S> {
         }
         match self.read() {
             Some((log, reading)) => Step::Batch(self.send(log, reading, wall)),
+            None if self.logs.iter().any(Log::is_behind) => Step::WaitUntil(now),
             None => Step::WaitUntil(self.next_poll),
         }
     }

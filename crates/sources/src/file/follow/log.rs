@@ -12,31 +12,14 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::settings::{FollowSettings, From};
+use super::settings::From;
+use super::shared::{Shared, take_place};
 use super::tail::{Look, Opened, Reading, Tail};
 use crate::file::backup::Backup;
 use crate::file::checkpoint::{SavedFile, SavedLog};
 use crate::file::fs::{FileId, FileSystem, Handle, Kind};
 use crate::file::lines::Place;
-use crate::file::open::OpenError;
-use crate::file::taken::{Complaints, Taken};
-
-/// What all logs of one source share.
-pub(super) struct Shared<S: FileSystem> {
-    pub(super) fs: S,
-    pub(super) settings: FollowSettings,
-    pub(super) now: Duration,
-    pub(super) complaints: Complaints,
-    /// Files read to their end, the oldest first.
-    pub(super) done: Vec<SavedFile>,
-    /// The open files of all logs.
-    pub(super) open: Vec<FileId>,
-    /// Whether something changed that a restart must know.
-    pub(super) changed: bool,
-}
-
-/// So many finished files are remembered.
-const REMEMBERED: usize = 1000;
+use crate::file::taken::Taken;
 
 /// A followed path.
 pub(super) struct Log<F> {
@@ -208,7 +191,7 @@ impl<F: Handle> Log<F> {
         path: &Path,
         stamp: String,
     ) -> io::Result<()> {
-        let opened = shared.open(path)?;
+        let opened = shared.open_file(path)?;
         let id = opened.stat.id;
         let known = self.tails.iter_mut().find(|tail| {
             let other_form =
@@ -255,7 +238,7 @@ impl<F: Handle> Log<F> {
             if self.saved.is_empty() {
                 break;
             }
-            let opened = shared.open(&self.path.with_file_name(name))?;
+            let opened = shared.open_file(&self.path.with_file_name(name))?;
             let full = shared.settings.fingerprint_length;
             let Some(place) = take_place(&mut self.saved, &opened, full) else {
                 continue;
@@ -268,7 +251,7 @@ impl<F: Handle> Log<F> {
     }
 
     fn add_current<S: FileSystem<File = F>>(&mut self, shared: &mut Shared<S>) -> io::Result<()> {
-        let opened = shared.open(&self.path)?;
+        let opened = shared.open_file(&self.path)?;
         let tracked = shared.open.contains(&opened.stat.id);
         let new = if tracked {
             // The last one has its name back, or another log has this file.
@@ -324,10 +307,8 @@ impl<F: Handle> Log<F> {
     ) -> Option<Reading> {
         for tail in self.tails.iter_mut().filter(|tail| tail.fresh) {
             let mut taken = Taken::new(shared.settings.limits, &mut shared.complaints);
-            while tail.fresh && taken.events.is_empty() {
-                if let Err(error) = tail.read(&mut taken) {
-                    taken.failure(&tail.name, tail.place().lines + 1, &error);
-                }
+            if let Err(error) = tail.read(&mut taken, &shared.settings) {
+                taken.failure(&tail.name, tail.place().lines + 1, &error);
             }
             let events = taken.events;
             if !events.is_empty() {
@@ -335,8 +316,16 @@ impl<F: Handle> Log<F> {
             }
             shared.changed |= tail.safe != tail.place();
             tail.safe = tail.place();
+            if tail.fresh {
+                return None;
+            }
         }
         None
+    }
+
+    /// Whether there is more to read at once.
+    pub(super) fn is_behind(&self) -> bool {
+        self.tails.iter().any(|tail| tail.fresh)
     }
 
     /// The intake has what was read of a file.
@@ -382,56 +371,4 @@ impl<F: Handle> Log<F> {
         }
         None
     }
-}
-
-impl<S: FileSystem> Shared<S> {
-    fn open(&self, path: &Path) -> io::Result<Opened<S::File>> {
-        let name = path.to_string_lossy().into();
-        let opened = self.fs.open(path);
-        opened
-            .and_then(|file| Opened::new(name, file, &self.settings))
-            .map_err(|error| {
-                let kind = error.kind();
-                io::Error::new(kind, OpenError::of(path, error))
-            })
-    }
-
-    fn names_beside(&self, path: &Path) -> io::Result<Vec<String>> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let entries = self.fs.list(folder.unwrap_or(Path::new(".")))?;
-        let files = entries
-            .into_iter()
-            .filter(|entry| matches!(entry.kind, Kind::File));
-        let mut names: Vec<_> = files
-            .filter_map(|entry| entry.name.into_string().ok())
-            .collect();
-        names.sort();
-        Ok(names)
-    }
-
-    fn remember(&mut self, file: SavedFile) {
-        self.changed = true;
-        if file.offset == 0 {
-            return;
-        }
-        self.done.push(file);
-        let extra = self.done.len().saturating_sub(REMEMBERED);
-        self.done.drain(..extra);
-    }
-}
-
-/// How far a text was read before, when it is one of those that are known; it is then known no more.
-fn take_place<F>(
-    known: &mut Vec<SavedFile>,
-    opened: &Opened<F>,
-    full_length: usize,
-) -> Option<Place> {
-    let head = &opened.head;
-    let at = known.iter().position(|file| {
-        let same = file.id == opened.stat.id && file.fingerprint.begins(head);
-        same || file.fingerprint.is_copied(head, full_length)
-    })?;
-    Some(known.remove(at).place())
 }

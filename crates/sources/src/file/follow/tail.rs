@@ -137,13 +137,32 @@ impl<F: Handle> Tail<F> {
     }
 
     /// Reads events until the batch is full or the file has no more whole lines.
-    pub(super) fn read(&mut self, taken: &mut Taken<'_>) -> io::Result<()> {
+    pub(super) fn read(
+        &mut self,
+        taken: &mut Taken<'_>,
+        settings: &FollowSettings,
+    ) -> io::Result<()> {
         while !taken.is_full() {
             let Some(item) = self.next_line()? else {
                 self.fresh = false;
                 break;
             };
             taken.item(&self.name, item);
+        }
+        self.prove(settings)
+    }
+
+    /// Sees to it that the fingerprint proves as much as was read: the file may have grown since it was looked at.
+    fn prove(&mut self, settings: &FollowSettings) -> io::Result<()> {
+        let proven = self.fingerprint.at + self.fingerprint.length as u64;
+        let short = self.fingerprint.length < settings.fingerprint_length;
+        if !short || proven >= self.lines.place().offset {
+            return Ok(());
+        }
+        let hole = self.fingerprint.at;
+        let head = Head::read(&self.file, settings.fingerprint_length, hole)?;
+        if self.fingerprint.begins(&head) {
+            self.fingerprint = Fingerprint::of(&head);
         }
         Ok(())
     }
@@ -197,10 +216,11 @@ impl<F: Handle> Tail<F> {
         !self.fresh && now.saturating_sub(self.changed) >= wait
     }
 
-    /// Whether a file that begins so, under another number, holds this file's text: a compressed or copied backup.
+    /// Whether a file that begins so, under another number, holds this file's text: a compressed or copied backup. It is not read when
+    /// this is so, hence the strictest proof.
     pub(super) fn is_copied_in(&self, head: &Head, settings: &FollowSettings) -> bool {
         self.fingerprint
-            .is_copied(head, settings.fingerprint_length)
+            .is_copied(head, u64::MAX, settings.fingerprint_length)
     }
 
     /// What to keep over a restart.
