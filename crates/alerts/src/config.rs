@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kubevigil_rules::Priority;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -152,6 +152,13 @@ impl OutputConfig {
         }
     }
 
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(config) => Some(&config.path),
+            Self::Stdout(_) | Self::Http(_) => None,
+        }
+    }
+
     /// How often an alert that is refused for good is sent before it goes to the dead-letter file.
     pub fn tries(&self) -> u32 {
         match self {
@@ -174,7 +181,7 @@ impl OutputConfig {
         }
     }
 
-    /// Checks that the names can be told apart and can name files.
+    /// Checks that the outputs can be told apart: by names that can name files, and by the files that they write.
     pub fn check_names(outputs: &[Self]) -> Result<(), ConfigError> {
         for (position, output) in outputs.iter().enumerate() {
             let name = output.name();
@@ -195,6 +202,16 @@ impl OutputConfig {
                 let problem =
                     format!("`{name}` is taken by two outputs; give each a `name` of its own");
                 return Err(ConfigError::new("name", problem));
+            }
+            let path = output.path();
+            if path.is_some()
+                && outputs
+                    .iter()
+                    .take(position)
+                    .any(|other| other.path() == path)
+            {
+                let problem = "is the same for two outputs; give each a file of its own";
+                return Err(ConfigError::new("path", problem));
             }
         }
         Ok(())

@@ -44,6 +44,9 @@ pub struct FalcoStyle {
     pub json_include_output_property: bool,
     /// Write the tags as `tags` (`falco` only).
     pub json_include_tags_property: bool,
+    /// What becomes of characters in the text that could act on a terminal (`text` only). Falco has no such setting: its
+    /// releases up to 0.44 print them raw, later ones as JSON does.
+    pub text_escaping: TextEscaping,
     /// Write the time in front of the message as an ISO 8601 date and time instead of a time of day. Both are UTC.
     pub time_format_iso_8601: bool,
 }
@@ -55,9 +58,23 @@ impl Default for FalcoStyle {
             json_include_output_fields_property: true,
             json_include_output_property: true,
             json_include_tags_property: true,
+            text_escaping: TextEscaping::Visible,
             time_format_iso_8601: false,
         }
     }
+}
+
+/// What becomes of characters in a plain line that could act on a terminal.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextEscaping {
+    /// As Falco after 0.44 does: the line is written as the content of a JSON string.
+    Json,
+    /// As Falco up to 0.44 does: nothing. The text of an attacker reaches the terminal, and an alert may be several lines.
+    None,
+    /// All of them, the invisible ones too, are shown as `\u{1b}`.
+    #[default]
+    Visible,
 }
 
 /// Writes alerts in one format.

@@ -59,6 +59,6 @@ pub use crate::alert::{Alert, FieldValue, Finding};
 pub use crate::config::OutputConfig;
 pub use crate::deliveries::{Deliveries, Surroundings};
 pub use crate::event::{EventReference, EventSummary, Request};
-pub use crate::format::{FalcoStyle, Format, Renderer};
+pub use crate::format::{FalcoStyle, Format, Renderer, TextEscaping};
 pub use crate::identity::{AlertId, EventDigest};
 pub use crate::outbox::Outbox;

@@ -5,13 +5,25 @@
 
 use kubevigil_audit::time::Timestamp;
 
-use super::FalcoStyle;
+use super::{FalcoStyle, TextEscaping, to_json};
 use crate::alert::Alert;
 use crate::escape;
 
-/// The alert as one line, safe for a terminal.
+/// The alert as one line, safe for a terminal unless its user wants it raw.
 pub(super) fn line(alert: &Alert, style: &FalcoStyle) -> String {
-    escape::terminal(&full_output(alert, style)).into_owned()
+    let text = full_output(alert, style);
+    match style.text_escaping {
+        TextEscaping::Json => {
+            let quoted = to_json(&text);
+            quoted
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .unwrap_or(&quoted)
+                .to_owned()
+        }
+        TextEscaping::None => text,
+        TextEscaping::Visible => escape::terminal(&text).into_owned(),
+    }
 }
 
 /// The message with time and priority in front, unescaped: what Falco's JSON has as `output`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kubevigil_alerts::outbox::{DecodeError, decode, encode};
-use kubevigil_alerts::{Alert, FalcoStyle, FieldValue, Format, Outcome, Renderer};
+use kubevigil_alerts::{Alert, FalcoStyle, FieldValue, Format, Outcome, Renderer, TextEscaping};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::Priority;
 use proptest::prelude::*;
@@ -69,6 +69,36 @@ fn text_is_one_harmless_line() {
 }
 
 #[test]
+fn text_can_be_raw_or_escaped_as_falco_releases_have_it() {
+    let (mut finding, event) = alerts::finding(1);
+    finding.message = "\u{1b}[1m\"a\"\n\u{202e}é".to_owned();
+    let alert = Alert::from_parts(&alerts::rule("r", Priority::Debug), finding, &event);
+    let line = |text_escaping| {
+        let falco = FalcoStyle {
+            text_escaping,
+            ..FalcoStyle::default()
+        };
+        Renderer {
+            falco,
+            ..Renderer::new(Format::Text)
+        }
+        .line(&alert)
+    };
+    assert_eq!(
+        line(TextEscaping::None),
+        "05:12:26.477108000: Debug \u{1b}[1m\"a\"\n\u{202e}é"
+    );
+    assert_eq!(
+        line(TextEscaping::Json),
+        "05:12:26.477108000: Debug \\u001b[1m\\\"a\\\"\\n\u{202e}é"
+    );
+    assert_eq!(
+        line(TextEscaping::Visible),
+        "05:12:26.477108000: Debug \\u{1b}[1m\"a\"\\n\\u{202e}é"
+    );
+}
+
+#[test]
 fn falcos_switches_leave_out_or_add_properties() {
     let style = FalcoStyle {
         json_include_message_property: true,
@@ -76,6 +106,7 @@ fn falcos_switches_leave_out_or_add_properties() {
         json_include_output_property: false,
         json_include_tags_property: false,
         time_format_iso_8601: true,
+        ..FalcoStyle::default()
     };
     let line = Renderer {
         format: Format::Falco,

@@ -41,7 +41,7 @@ async fn worker() {
 
 fn start(folder: &Path) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "kills::worker"])
+        .args(["--ignored", "--exact", "--nocapture", "kills::worker"])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .spawn()

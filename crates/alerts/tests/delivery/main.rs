@@ -9,6 +9,7 @@
 
 mod alerts;
 mod couriers;
+mod encrypted;
 mod files;
 mod formats;
 mod full_disk;

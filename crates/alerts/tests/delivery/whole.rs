@@ -212,6 +212,10 @@ async fn outputs_that_cannot_work_are_refused_at_the_start_with_what_to_do() {
             "outputs: setting `name` `stdout` is taken by two outputs; give each a `name` of its own".to_owned(),
         ),
         (
+            "- file: {path: /tmp/a}\n- file: {name: b, path: /tmp/a}".to_owned(),
+            "outputs: setting `path` is the same for two outputs; give each a file of its own".to_owned(),
+        ),
+        (
             "- stdout: {name: '../x'}".to_owned(),
             "outputs: setting `name` `../x` is no name: expected 1 to 64 lower-case letters, digits and hyphens".to_owned(),
         ),
