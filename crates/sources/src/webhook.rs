@@ -195,6 +195,8 @@ impl Webhook {
         let (tasks, deliveries) = (TaskTracker::new(), TaskTracker::new());
         let (service, listener) = self.into_service(intake, deliveries.clone());
         let cut = CancellationToken::new();
+        // Whoever drops this future instead of stopping it leaves no connection behind.
+        let _cut_when_dropped = cut.clone().drop_guard();
         tokio::select! {
             () = stop.cancelled() => {}
             () = accept(&service, &listener, &tasks, &stop, &cut) => {}

@@ -253,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_is_described_in_the_schema() {
+        let schema = schemars::schema_for!(WebhookConfig).to_value();
+        let own = schema["properties"].as_object().unwrap();
+        let tls = schema["$defs"]["TlsConfig"]["properties"]
+            .as_object()
+            .unwrap();
+        assert_eq!((own.len(), tls.len()), (14, 4));
+        for (name, setting) in own.iter().chain(tls) {
+            assert!(
+                setting["description"].is_string(),
+                "{name} has no description"
+            );
+        }
+    }
+
+    #[test]
     fn unknown_settings_are_errors() {
         assert!(serde_json::from_str::<WebhookConfig>(r#"{"lissten": "x"}"#).is_err());
     }

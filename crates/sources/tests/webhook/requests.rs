@@ -1,7 +1,10 @@
 //! Requests and answers as data, see `requests.txt`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::server::{EVENT, Server, list, single};
-use crate::wire::{Answer, exchange};
+use crate::wire::{Answer, Wire, exchange};
 
 struct Case {
     title: String,
@@ -72,6 +75,42 @@ fn wire_format(request: &str) -> Vec<u8> {
         lines.push(format!("Content-Length: {}", body.len()));
     }
     format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
+}
+
+#[tokio::test]
+async fn readiness_is_asked_of_the_daemon() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&ready);
+    let server = Server::ready_when(Arc::new(move || asked.load(Ordering::SeqCst))).await;
+    let request = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let not_yet = exchange(server.address, request).await;
+    assert_eq!(
+        (not_yet.status, not_yet.body.as_str()),
+        (503, "not ready\n")
+    );
+    ready.store(true, Ordering::SeqCst);
+    assert_eq!(exchange(server.address, request).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_tls_to_the_plain_port_harms_nobody() {
+    let server = Server::start().await;
+    let mut wire = Wire::connect(server.address).await;
+    wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        .await;
+    assert!(
+        wire.answer()
+            .await
+            .is_none_or(|answer| answer.status == 400)
+    );
+    assert_eq!(
+        Wire::connect(server.address)
+            .await
+            .post(list(1).as_bytes())
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kubevigil_sources::webhook::{Drained, Handle, Webhook, WebhookConfig, WebhookCounters};
+use kubevigil_sources::webhook::{
+    Drained, Handle, Readiness, Webhook, WebhookConfig, WebhookCounters,
+};
 use kubevigil_sources::{Batch, Intake, Refused};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -105,7 +107,20 @@ impl Server {
             ..WebhookConfig::default()
         };
         change(&mut config);
-        let webhook = Webhook::bind(config).await.unwrap();
+        Self::run(Webhook::bind(config).await.unwrap(), folder)
+    }
+
+    /// Starts a server that is ready when this says so.
+    pub(crate) async fn ready_when(ready: Readiness) -> Self {
+        let config = WebhookConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ..WebhookConfig::default()
+        };
+        let webhook = Webhook::bind(config).await.unwrap().with_readiness(ready);
+        Self::run(webhook, tempfile::tempdir().unwrap())
+    }
+
+    fn run(webhook: Webhook, folder: TempDir) -> Self {
         let intake = Arc::new(Recorder::default());
         let stop = CancellationToken::new();
         let (address, counters, handle) = (webhook.address(), webhook.counters(), webhook.handle());
