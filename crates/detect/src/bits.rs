@@ -9,7 +9,9 @@ pub(crate) struct Bits {
 impl Bits {
     /// No number below `capacity`.
     pub(crate) fn none(capacity: usize) -> Self {
-        Self { words: vec![0; capacity.div_ceil(64)] }
+        Self {
+            words: vec![0; capacity.div_ceil(64)],
+        }
     }
 
     /// Every number below `capacity`.
@@ -27,7 +29,9 @@ impl Bits {
     }
 
     pub(crate) fn contains(&self, number: usize) -> bool {
-        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+        self.words
+            .get(number / 64)
+            .is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
     /// Becomes a copy of `other` without giving up its memory.
@@ -38,7 +42,10 @@ impl Bits {
 
     /// Keeps what is in `other` too.
     pub(crate) fn intersect(&mut self, other: &Self) {
-        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= other);
+        self.words
+            .iter_mut()
+            .zip(&other.words)
+            .for_each(|(word, other)| *word &= other);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -70,7 +77,9 @@ mod tests {
     #[test]
     fn numbers_come_out_in_order_across_words() {
         let mut bits = Bits::none(200);
-        [199, 0, 64, 63, 130].into_iter().for_each(|number| bits.insert(number));
+        [199, 0, 64, 63, 130]
+            .into_iter()
+            .for_each(|number| bits.insert(number));
         bits.insert(4_000);
         assert_eq!(bits.iter().collect::<Vec<_>>(), [0, 63, 64, 130, 199]);
     }

@@ -38,7 +38,9 @@ impl Check {
     /// Whether a value satisfies the predicate.
     pub(crate) fn holds_for(&self, value: &Value<'_>) -> bool {
         match (self, value) {
-            (Self::Number(compare, expected), Value::Integer(actual, _)) => compare_holds(*compare, actual, expected),
+            (Self::Number(compare, expected), Value::Integer(actual, _)) => {
+                compare_holds(*compare, actual, expected)
+            }
             (Self::Number(..), _) => false,
             (_, Value::Text(text)) => self.holds_for_text(text),
             _ => self.holds_for_text(&value.to_text()),
@@ -97,18 +99,24 @@ pub(crate) fn compare_holds<T: PartialOrd>(compare: Compare, value: &T, other: &
 
 /// Whether the text starts with the needle.
 pub(crate) fn starts_with(text: &[u8], needle: &[u8], case: Case) -> bool {
-    text.get(..needle.len()).is_some_and(|start| equal(start, needle, case))
+    text.get(..needle.len())
+        .is_some_and(|start| equal(start, needle, case))
 }
 
 /// Whether the text ends with the needle.
 pub(crate) fn ends_with(text: &[u8], needle: &[u8], case: Case) -> bool {
     let start = text.len().checked_sub(needle.len());
-    start.and_then(|start| text.get(start..)).is_some_and(|end| equal(end, needle, case))
+    start
+        .and_then(|start| text.get(start..))
+        .is_some_and(|end| equal(end, needle, case))
 }
 
 /// Whether the text contains the needle, ASCII letters in either case.
 pub(crate) fn contains_folded(text: &[u8], needle: &[u8]) -> bool {
-    needle.is_empty() || text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+    needle.is_empty()
+        || text
+            .windows(needle.len())
+            .any(|window| window.eq_ignore_ascii_case(needle))
 }
 
 fn equal(one: &[u8], other: &[u8], case: Case) -> bool {

@@ -11,7 +11,8 @@ use hashbrown::HashMap;
 use kubevigil_audit::json::{PathId, PathsBuilder};
 use kubevigil_rules::condition::Case;
 use kubevigil_rules::{
-    Compare, Condition, Expr, Field, Members, Needle, Predicate, Read, Rule, Template, Test, Transform,
+    Compare, Condition, Expr, Field, Members, Needle, Predicate, Read, Rule, Template, Test,
+    Transform,
 };
 
 use crate::check::{Check, TextSet};
@@ -120,23 +121,46 @@ pub(crate) enum PiecePlan {
 
 impl Program {
     /// Adds a rule's condition and returns its root.
-    pub(crate) fn add_rule(&mut self, rule: &Rule, paths: &mut PathsBuilder) -> Result<NodeId, CompileError> {
+    pub(crate) fn add_rule(
+        &mut self,
+        rule: &Rule,
+        paths: &mut PathsBuilder,
+    ) -> Result<NodeId, CompileError> {
         self.condition(&rule.condition, paths)
-            .map_err(|reason| CompileError { rule: Arc::clone(&rule.name), reason })
+            .map_err(|reason| CompileError {
+                rule: Arc::clone(&rule.name),
+                reason,
+            })
     }
 
     /// Compiles a rule's output.
-    pub(crate) fn add_output(&mut self, template: &Template, paths: &mut PathsBuilder) -> OutputPlan {
+    pub(crate) fn add_output(
+        &mut self,
+        template: &Template,
+        paths: &mut PathsBuilder,
+    ) -> OutputPlan {
         let pieces = template.pieces.iter().map(|piece| match piece {
             kubevigil_rules::Piece::Literal(text) => PiecePlan::Literal(text.clone()),
-            kubevigil_rules::Piece::Value { expr, width } => PiecePlan::Value(self.expr(expr, paths), *width),
+            kubevigil_rules::Piece::Value { expr, width } => {
+                PiecePlan::Value(self.expr(expr, paths), *width)
+            }
         });
         let pieces = pieces.collect();
-        let fields = template.fields.iter().map(|field| (Arc::clone(&field.name), self.field(field, paths)));
-        OutputPlan { pieces, fields: fields.collect() }
+        let fields = template
+            .fields
+            .iter()
+            .map(|field| (Arc::clone(&field.name), self.field(field, paths)));
+        OutputPlan {
+            pieces,
+            fields: fields.collect(),
+        }
     }
 
-    fn condition(&mut self, condition: &Condition, paths: &mut PathsBuilder) -> Result<NodeId, String> {
+    fn condition(
+        &mut self,
+        condition: &Condition,
+        paths: &mut PathsBuilder,
+    ) -> Result<NodeId, String> {
         let text = format!("{condition:?}");
         if let Some(&known) = self.by_text.get(&text) {
             return Ok(known);
@@ -153,23 +177,44 @@ impl Program {
         Ok(self.nodes.len() - 1)
     }
 
-    fn parts(&mut self, parts: &[Condition], paths: &mut PathsBuilder) -> Result<Box<[NodeId]>, String> {
-        parts.iter().map(|part| self.condition(part, paths)).collect()
+    fn parts(
+        &mut self,
+        parts: &[Condition],
+        paths: &mut PathsBuilder,
+    ) -> Result<Box<[NodeId]>, String> {
+        parts
+            .iter()
+            .map(|part| self.condition(part, paths))
+            .collect()
     }
 
     fn test(&mut self, test: &Test, paths: &mut PathsBuilder) -> Result<TestPlan, String> {
         let subject = self.expr(&test.subject, paths);
         let question = self.question(&test.predicate, paths)?;
-        Ok(TestPlan { subject, members: test.members, question })
+        Ok(TestPlan {
+            subject,
+            members: test.members,
+            question,
+        })
     }
 
-    fn question(&mut self, predicate: &Predicate, paths: &mut PathsBuilder) -> Result<Question, String> {
+    fn question(
+        &mut self,
+        predicate: &Predicate,
+        paths: &mut PathsBuilder,
+    ) -> Result<Question, String> {
         let (against, needle) = match predicate {
-            Predicate::OneOfValues(expr) => return Ok(Question::OneOfValues(self.expr(expr, paths))),
-            Predicate::Compare(compare, Needle::Value(needle)) => (Against::Compare(*compare), needle),
+            Predicate::OneOfValues(expr) => {
+                return Ok(Question::OneOfValues(self.expr(expr, paths)));
+            }
+            Predicate::Compare(compare, Needle::Value(needle)) => {
+                (Against::Compare(*compare), needle)
+            }
             Predicate::Contains(Needle::Value(needle), case) => (Against::Contains(*case), needle),
             Predicate::EndsWith(Needle::Value(needle), case) => (Against::EndsWith(*case), needle),
-            Predicate::StartsWith(Needle::Value(needle), case) => (Against::StartsWith(*case), needle),
+            Predicate::StartsWith(Needle::Value(needle), case) => {
+                (Against::StartsWith(*case), needle)
+            }
             _ => return check(predicate).map(Question::Check),
         };
         Ok(Question::Against(against, self.expr(needle, paths)))
@@ -188,14 +233,29 @@ impl Program {
 
     fn field(&mut self, field: &Field, paths: &mut PathsBuilder) -> ExprPlan {
         let needs = field.needs.as_ref().map(|path| add_path(path, paths));
-        let inputs: Vec<PathId> = field.inputs.iter().map(|path| add_path(path, paths)).collect();
+        let inputs: Vec<PathId> = field
+            .inputs
+            .iter()
+            .map(|path| add_path(path, paths))
+            .collect();
         if let (Read::Text { cut_at_nul }, [path]) = (field.read, inputs.as_slice()) {
-            return ExprPlan::Text(TextPlan { path: *path, needs, cut_at_nul });
+            return ExprPlan::Text(TextPlan {
+                path: *path,
+                needs,
+                cut_at_nul,
+            });
         }
-        let position = *self.field_by_name.entry(Arc::clone(&field.name)).or_insert_with(|| {
-            self.fields.push(FieldPlan { field: field.clone(), inputs, needs });
-            self.fields.len() - 1
-        });
+        let position = *self
+            .field_by_name
+            .entry(Arc::clone(&field.name))
+            .or_insert_with(|| {
+                self.fields.push(FieldPlan {
+                    field: field.clone(),
+                    inputs,
+                    needs,
+                });
+                self.fields.len() - 1
+            });
         ExprPlan::Field(position)
     }
 }
@@ -211,17 +271,21 @@ fn check(predicate: &Predicate) -> Result<Check, String> {
         Predicate::Compare(compare, Needle::Integer(number)) => Check::Number(*compare, *number),
         Predicate::Compare(Compare::Equal, Needle::Text(text)) => Check::Equals(text.clone()),
         Predicate::Compare(compare, Needle::Text(text)) => Check::Order(*compare, text.clone()),
-        Predicate::Contains(needle, Case::Sensitive) => {
-            Check::Contains(Box::new(memchr::memmem::Finder::new(text(needle).as_slice()).into_owned()))
-        }
+        Predicate::Contains(needle, Case::Sensitive) => Check::Contains(Box::new(
+            memchr::memmem::Finder::new(text(needle).as_slice()).into_owned(),
+        )),
         Predicate::Contains(needle, Case::AsciiInsensitive) => Check::ContainsFolded(text(needle)),
         Predicate::EndsWith(needle, case) => Check::EndsWith(text(needle), *case),
         Predicate::StartsWith(needle, case) => Check::StartsWith(text(needle), *case),
-        Predicate::Glob(pattern, case) => Check::Glob(Glob::new(pattern, *case == Case::AsciiInsensitive)),
+        Predicate::Glob(pattern, case) => {
+            Check::Glob(Glob::new(pattern, *case == Case::AsciiInsensitive))
+        }
         Predicate::OneOf(texts) => Check::OneOf(TextSet::new(texts)),
         Predicate::PathPrefix(paths) => Check::PathPrefix(PathPrefixes::new(paths)),
         Predicate::Regex(pattern) => Check::Regex(Box::new(regex(pattern)?)),
-        Predicate::Exists | Predicate::OneOfValues(_) | Predicate::Compare(_, Needle::Value(_)) => Check::Exists,
+        Predicate::Exists | Predicate::OneOfValues(_) | Predicate::Compare(_, Needle::Value(_)) => {
+            Check::Exists
+        }
     })
 }
 
@@ -234,6 +298,10 @@ fn text(needle: &Needle) -> BString {
 }
 
 fn regex(pattern: &str) -> Result<regex::bytes::Regex, String> {
-    regex::bytes::Regex::new(pattern)
-        .map_err(|error| format!("the regular expression `{}` does not compile: {error}", pattern.as_bytes().as_bstr()))
+    regex::bytes::Regex::new(pattern).map_err(|error| {
+        format!(
+            "the regular expression `{}` does not compile: {error}",
+            pattern.as_bytes().as_bstr()
+        )
+    })
 }

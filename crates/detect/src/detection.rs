@@ -40,7 +40,12 @@ impl From<&Values<'_>> for FieldValue {
     fn from(values: &Values<'_>) -> Self {
         match values {
             Values::Absent => Self::Absent,
-            Values::Many(values) => Self::List(values.iter().map(|value| value.to_text().into_owned()).collect()),
+            Values::Many(values) => Self::List(
+                values
+                    .iter()
+                    .map(|value| value.to_text().into_owned())
+                    .collect(),
+            ),
             Values::One(Value::Bool(truth)) => Self::Bool(*truth),
             Values::One(Value::Integer(number, _)) => Self::Integer(*number),
             Values::One(Value::Text(text)) => Self::Text(text.to_vec()),

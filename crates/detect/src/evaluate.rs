@@ -9,7 +9,9 @@ use kubevigil_rules::condition::Case;
 use kubevigil_rules::{EventContext, Inputs, Members, Read, Value, Values};
 
 use crate::check::{compare_holds, contains_folded, ends_with, starts_with};
-use crate::compile::{Against, ExprPlan, FieldPlan, Node, NodeId, Program, Question, TestPlan, TextPlan};
+use crate::compile::{
+    Against, ExprPlan, FieldPlan, Node, NodeId, Program, Question, TestPlan, TextPlan,
+};
 use crate::transform;
 
 /// The answers of nodes for the current event. An entry of another generation is no answer, so a new event costs one
@@ -61,7 +63,9 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         let answer = match self.program.nodes.get(node) {
             Some(Node::All(parts)) => parts.iter().all(|&part| self.holds(part, memo)),
             Some(Node::Any(parts)) => parts.iter().any(|&part| self.holds(part, memo)),
-            Some(Node::ExactlyOne(parts)) => parts.iter().filter(|&&part| self.holds(part, memo)).count() == 1,
+            Some(Node::ExactlyOne(parts)) => {
+                parts.iter().filter(|&&part| self.holds(part, memo)).count() == 1
+            }
             Some(Node::Not(part)) => !self.holds(*part, memo),
             Some(Node::Test(test)) => self.test(test),
             None => false,
@@ -83,7 +87,10 @@ impl<'a, 'e> Evaluation<'a, 'e> {
             ExprPlan::Field(field) => self.field(*field),
             ExprPlan::Text(plan) => self.texts(plan),
             ExprPlan::Transform(transform, arguments) => {
-                let arguments: Vec<Values<'a>> = arguments.iter().map(|argument| self.values(argument)).collect();
+                let arguments: Vec<Values<'a>> = arguments
+                    .iter()
+                    .map(|argument| self.values(argument))
+                    .collect();
                 transform::apply(*transform, &arguments)
             }
         }
@@ -91,10 +98,15 @@ impl<'a, 'e> Evaluation<'a, 'e> {
 
     /// The text of a simple field, when it stands at one place.
     pub(crate) fn text(&self, plan: &TextPlan) -> Option<Cow<'e, [u8]>> {
-        if plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+        if plan
+            .needs
+            .is_some_and(|needs| self.found.get(needs).is_none())
+        {
             return None;
         }
-        self.found.get(plan.path).map(|json| text_of(json, plan.cut_at_nul))
+        self.found
+            .get(plan.path)
+            .map(|json| text_of(json, plan.cut_at_nul))
     }
 
     fn test(&self, test: &TestPlan) -> bool {
@@ -108,7 +120,9 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         let subject = self.values(&test.subject);
         let mut values = subject.as_slice().iter();
         match test.members {
-            Members::All => values.len() > 0 && values.all(|value| self.answer(&test.question, value)),
+            Members::All => {
+                values.len() > 0 && values.all(|value| self.answer(&test.question, value))
+            }
             Members::Any => values.any(|value| self.answer(&test.question, value)),
         }
     }
@@ -116,9 +130,11 @@ impl<'a, 'e> Evaluation<'a, 'e> {
     fn answer(&self, question: &Question, value: &Value<'_>) -> bool {
         match question {
             Question::Check(check) => check.holds_for(value),
-            Question::OneOfValues(expr) => {
-                self.values(expr).as_slice().iter().any(|other| value.to_text() == other.to_text())
-            }
+            Question::OneOfValues(expr) => self
+                .values(expr)
+                .as_slice()
+                .iter()
+                .any(|other| value.to_text() == other.to_text()),
             Question::Against(against, expr) => match self.values(expr) {
                 Values::One(other) => stands_against(*against, value, &other),
                 Values::Absent | Values::Many(_) => false,
@@ -130,7 +146,11 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         if let Some(text) = self.text(plan) {
             return Values::One(Value::Text(text));
         }
-        if !self.found.crosses_array(plan.path) || plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+        if !self.found.crosses_array(plan.path)
+            || plan
+                .needs
+                .is_some_and(|needs| self.found.get(needs).is_none())
+        {
             return Values::Absent;
         }
         let places = self.places(plan.path);
@@ -138,23 +158,44 @@ impl<'a, 'e> Evaluation<'a, 'e> {
     }
 
     fn field(&self, position: usize) -> Values<'e> {
-        let known = self.field_values.borrow().iter().find(|(known, _)| *known == position).cloned();
+        let known = self
+            .field_values
+            .borrow()
+            .iter()
+            .find(|(known, _)| *known == position)
+            .cloned();
         if let Some((_, values)) = known {
             return values;
         }
-        let values = self.program.fields.get(position).map_or(Values::Absent, |plan| self.read(plan));
-        self.field_values.borrow_mut().push((position, values.clone()));
+        let values = self
+            .program
+            .fields
+            .get(position)
+            .map_or(Values::Absent, |plan| self.read(plan));
+        self.field_values
+            .borrow_mut()
+            .push((position, values.clone()));
         values
     }
 
     fn read(&self, plan: &FieldPlan) -> Values<'e> {
-        let Read::With(read) = plan.field.read else { return Values::Absent };
-        if plan.needs.is_some_and(|needs| self.found.get(needs).is_none()) {
+        let Read::With(read) = plan.field.read else {
+            return Values::Absent;
+        };
+        if plan
+            .needs
+            .is_some_and(|needs| self.found.get(needs).is_none())
+        {
             return Values::Absent;
         }
-        let places: Vec<Vec<Json<'e>>> = plan.inputs.iter().map(|&path| self.places(path)).collect();
+        let places: Vec<Vec<Json<'e>>> =
+            plan.inputs.iter().map(|&path| self.places(path)).collect();
         let found: Vec<&[Json<'e>]> = places.iter().map(Vec::as_slice).collect();
-        read(&Inputs { found: &found, argument: plan.field.argument.as_deref(), event: self.event })
+        read(&Inputs {
+            found: &found,
+            argument: plan.field.argument.as_deref(),
+            event: self.event,
+        })
     }
 
     fn places(&self, path: PathId) -> Vec<Json<'e>> {
@@ -173,7 +214,9 @@ fn text_of(json: Json<'_>, cut_at_nul: bool) -> Cow<'_, [u8]> {
 }
 
 fn stands_against(against: Against, value: &Value<'_>, other: &Value<'_>) -> bool {
-    if let (Against::Compare(compare), Value::Integer(value, _), Value::Integer(other, _)) = (against, value, other) {
+    if let (Against::Compare(compare), Value::Integer(value, _), Value::Integer(other, _)) =
+        (against, value, other)
+    {
         return compare_holds(compare, value, other);
     }
     let (value, other) = (value.to_text(), other.to_text());

@@ -52,7 +52,9 @@ impl Glob {
                     byte += 1;
                 }
                 _ => {
-                    let Some((after_star, at)) = resume.filter(|&(_, at)| at < text.len()) else { return false };
+                    let Some((after_star, at)) = resume.filter(|&(_, at)| at < text.len()) else {
+                        return false;
+                    };
                     resume = Some((after_star, at + 1));
                     (token, byte) = (after_star, at + 1);
                 }
@@ -61,7 +63,11 @@ impl Glob {
     }
 
     fn accepts(&self, token: &Token, byte: u8) -> bool {
-        let byte = if self.fold { byte.to_ascii_lowercase() } else { byte };
+        let byte = if self.fold {
+            byte.to_ascii_lowercase()
+        } else {
+            byte
+        };
         match token {
             Token::Any => true,
             Token::Byte(expected) => *expected == byte,
@@ -90,7 +96,11 @@ fn next_token(pattern: &[u8], fold: bool) -> Option<(Token, &[u8])> {
 }
 
 fn byte_token(byte: u8, fold: bool) -> Token {
-    Token::Byte(if fold { byte.to_ascii_lowercase() } else { byte })
+    Token::Byte(if fold {
+        byte.to_ascii_lowercase()
+    } else {
+        byte
+    })
 }
 
 /// The set of a bracket expression that starts behind its `[`, and what follows its `]`.
@@ -113,7 +123,9 @@ fn bracket(pattern: &[u8], fold: bool) -> Option<([bool; 256], &[u8])> {
 fn member<'p>(byte: u8, after: &'p [u8], set: &mut [bool; 256]) -> Option<&'p [u8]> {
     if byte == b'[' && after.first() == Some(&b':') {
         if let Some((class, rest)) = class(after) {
-            (0..=u8::MAX).filter(|&byte| class(byte)).for_each(|byte| insert(set, byte));
+            (0..=u8::MAX)
+                .filter(|&byte| class(byte))
+                .for_each(|byte| insert(set, byte));
             return Some(rest);
         }
     }
@@ -175,11 +187,15 @@ fn class(text: &[u8]) -> Option<(Class, &[u8])> {
         (b":lower:]", |byte| byte.is_ascii_lowercase()),
         (b":print:]", |byte| byte.is_ascii_graphic() || byte == b' '),
         (b":punct:]", |byte| byte.is_ascii_punctuation()),
-        (b":space:]", |byte| byte.is_ascii_whitespace() || byte == 0x0b),
+        (b":space:]", |byte| {
+            byte.is_ascii_whitespace() || byte == 0x0b
+        }),
         (b":upper:]", |byte| byte.is_ascii_uppercase()),
         (b":xdigit:]", |byte| byte.is_ascii_hexdigit()),
     ];
-    classes.into_iter().find_map(|(name, class)| Some((class, text.strip_prefix(name)?)))
+    classes
+        .into_iter()
+        .find_map(|(name, class)| Some((class, text.strip_prefix(name)?)))
 }
 
 #[cfg(test)]

@@ -65,8 +65,13 @@ impl RuleIndex {
             .collect();
         fields.sort_by_key(|(_, constrained)| std::cmp::Reverse(constrained.len()));
         fields.truncate(MAX_KEYS);
-        let keys = fields.into_iter().filter_map(|(field, constrained)| Key::new(&field, &constrained, rules.len(), paths));
-        Self { all: Bits::all(rules.len()), keys: keys.collect() }
+        let keys = fields
+            .into_iter()
+            .filter_map(|(field, constrained)| Key::new(&field, &constrained, rules.len(), paths));
+        Self {
+            all: Bits::all(rules.len()),
+            keys: keys.collect(),
+        }
     }
 
     /// Leaves in `candidates` the rules that can hold. `text` gives the value of a simple field; `Err` when it cannot be told.
@@ -94,35 +99,64 @@ impl RuleIndex {
 pub(crate) struct Unknown;
 
 impl Key {
-    fn new(field: &Field, constrained: &[(usize, Required)], rules: usize, paths: &mut PathsBuilder) -> Option<Self> {
-        let [path] = field.inputs.as_ref() else { return None };
-        let Read::Text { cut_at_nul } = field.read else { return None };
+    fn new(
+        field: &Field,
+        constrained: &[(usize, Required)],
+        rules: usize,
+        paths: &mut PathsBuilder,
+    ) -> Option<Self> {
+        let [path] = field.inputs.as_ref() else {
+            return None;
+        };
+        let Read::Text { cut_at_nul } = field.read else {
+            return None;
+        };
         let mut add = |path: &kubevigil_rules::JsonPath| {
             let keys: Vec<&str> = path.keys.iter().map(AsRef::as_ref).collect();
             paths.add(&keys)
         };
-        let plan = TextPlan { path: add(path), needs: field.needs.as_ref().map(add), cut_at_nul };
+        let plan = TextPlan {
+            path: add(path),
+            needs: field.needs.as_ref().map(add),
+            cut_at_nul,
+        };
         let bound: BTreeSet<usize> = constrained.iter().map(|(number, _)| *number).collect();
         let mut unconstrained = Bits::none(rules);
-        (0..rules).filter(|number| !bound.contains(number)).for_each(|number| unconstrained.insert(number));
+        (0..rules)
+            .filter(|number| !bound.contains(number))
+            .for_each(|number| unconstrained.insert(number));
         let mut lists: HashMap<BString, Vec<usize>> = HashMap::new();
         for (number, values) in constrained {
-            values.iter().for_each(|value| lists.entry(value.clone()).or_default().push(*number));
+            values
+                .iter()
+                .for_each(|value| lists.entry(value.clone()).or_default().push(*number));
         }
-        let by_value = lists.into_iter().map(|(value, list)| (value, Admitted::new(list, &unconstrained)));
+        let by_value = lists
+            .into_iter()
+            .map(|(value, list)| (value, Admitted::new(list, &unconstrained)));
         let by_value = by_value.collect();
-        Some(Self { plan, unconstrained, by_value })
+        Some(Self {
+            plan,
+            unconstrained,
+            by_value,
+        })
     }
 
     fn intersect_sparse(&self, candidates: &mut Bits, admitted: &[usize]) {
         let mut kept = [0_usize; Admitted::SPARSE];
         let mut count = 0;
-        for (&number, slot) in admitted.iter().filter(|&&number| candidates.contains(number)).zip(&mut kept) {
+        for (&number, slot) in admitted
+            .iter()
+            .filter(|&&number| candidates.contains(number))
+            .zip(&mut kept)
+        {
             *slot = number;
             count += 1;
         }
         candidates.intersect(&self.unconstrained);
-        kept.iter().take(count).for_each(|&number| candidates.insert(number));
+        kept.iter()
+            .take(count)
+            .for_each(|&number| candidates.insert(number));
     }
 }
 
@@ -148,7 +182,9 @@ fn candidates(rules: &[Arc<Rule>]) -> Vec<Field> {
             if let Expr::Field(field) = expr
                 && matches!(field.read, Read::Text { .. })
             {
-                fields.entry(Arc::clone(&field.name)).or_insert_with(|| field.clone());
+                fields
+                    .entry(Arc::clone(&field.name))
+                    .or_insert_with(|| field.clone());
             }
         });
     }
@@ -166,7 +202,8 @@ fn required(condition: &Condition, field: &Field) -> Option<Required> {
             Some(sets.fold(first, |all, set| all.intersection(&set).cloned().collect()))
         }
         Condition::Any(parts) | Condition::ExactlyOne(parts) => {
-            let sets: Option<Vec<Required>> = parts.iter().map(|part| required(part, field)).collect();
+            let sets: Option<Vec<Required>> =
+                parts.iter().map(|part| required(part, field)).collect();
             Some(sets?.into_iter().flatten().collect())
         }
         Condition::Not(_) => None,
@@ -179,7 +216,9 @@ fn required(condition: &Condition, field: &Field) -> Option<Required> {
 
 fn constants(predicate: &Predicate) -> Option<Required> {
     match predicate {
-        Predicate::Compare(Compare::Equal, Needle::Text(text)) => Some(Required::from([text.clone()])),
+        Predicate::Compare(Compare::Equal, Needle::Text(text)) => {
+            Some(Required::from([text.clone()]))
+        }
         Predicate::OneOf(texts) => Some(texts.iter().cloned().collect()),
         _ => None,
     }

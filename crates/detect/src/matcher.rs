@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use kubevigil_audit::json::{Duplicates, Found, JsonError, PathId, PathScratch, Paths, PathsBuilder};
+use kubevigil_audit::json::{
+    Duplicates, Found, JsonError, PathId, PathScratch, Paths, PathsBuilder,
+};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{EventContext, Rule};
 
@@ -79,7 +81,15 @@ impl Matcher {
             compiled.push(CompiledRule { root, output });
         }
         let index = RuleIndex::new(rules, &mut builder);
-        Ok(Self { rules: rules.into(), matching, paths: builder.build(), times, program, compiled, index })
+        Ok(Self {
+            rules: rules.into(),
+            matching,
+            paths: builder.build(),
+            times,
+            program,
+            compiled,
+            index,
+        })
     }
 
     /// The rules in the order in which they are tried.
@@ -94,7 +104,9 @@ impl Matcher {
         position: &Position,
         scratch: &mut Scratch,
     ) -> Result<Detections, EventError> {
-        let found = self.paths.read(event, Duplicates::First, &mut scratch.paths)?;
+        let found = self
+            .paths
+            .read(event, Duplicates::First, &mut scratch.paths)?;
         let time = self.time(&found).unwrap_or(position.received);
         let context = EventContext {
             raw: event,
@@ -108,15 +120,25 @@ impl Matcher {
             event: &context,
             field_values: RefCell::new(Vec::new()),
         };
-        self.index.narrow(&mut scratch.candidates, |plan| match evaluation.text(plan) {
-            None if found.crosses_array(plan.path) => Err(Unknown),
-            text => Ok(text),
+        self.index.narrow(&mut scratch.candidates, |plan| {
+            match evaluation.text(plan) {
+                None if found.crosses_array(plan.path) => Err(Unknown),
+                text => Ok(text),
+            }
         });
         scratch.memo.start(self.program.nodes.len());
-        Ok(Detections { time, list: self.matches(&evaluation, &scratch.candidates, &mut scratch.memo) })
+        Ok(Detections {
+            time,
+            list: self.matches(&evaluation, &scratch.candidates, &mut scratch.memo),
+        })
     }
 
-    fn matches(&self, evaluation: &Evaluation<'_, '_>, candidates: &Bits, memo: &mut Memo) -> Vec<Detection> {
+    fn matches(
+        &self,
+        evaluation: &Evaluation<'_, '_>,
+        candidates: &Bits,
+        memo: &mut Memo,
+    ) -> Vec<Detection> {
         let holding = candidates.iter().filter_map(|number| {
             let compiled = self.compiled.get(number)?;
             if !evaluation.holds(compiled.root, memo) {
@@ -138,13 +160,19 @@ impl Matcher {
 
     /// When the event happened; older API versions wrote it elsewhere (see `kubevigil_audit::event`).
     fn time(&self, found: &Found<'_, '_>) -> Option<Timestamp> {
-        self.times.iter().find_map(|&path| Timestamp::parse(&found.get(path)?.string()?))
+        self.times
+            .iter()
+            .find_map(|&path| Timestamp::parse(&found.get(path)?.string()?))
     }
 }
 
 /// Where an event's time stands, the best first.
-const TIMES: [&[&str]; 4] =
-    [&["stageTimestamp"], &["metadata", "creationTimestamp"], &["requestReceivedTimestamp"], &["timestamp"]];
+const TIMES: [&[&str]; 4] = [
+    &["stageTimestamp"],
+    &["metadata", "creationTimestamp"],
+    &["requestReceivedTimestamp"],
+    &["timestamp"],
+];
 
 /// What was found in one event.
 #[derive(Clone, Debug)]

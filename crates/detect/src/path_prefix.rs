@@ -14,7 +14,11 @@ impl PathPrefixes {
     pub(crate) fn new(paths: &[BString]) -> Self {
         let prefixes = paths
             .iter()
-            .map(|path| components(path).map(|component| Glob::new(&component.into(), false)).collect())
+            .map(|path| {
+                components(path)
+                    .map(|component| Glob::new(&component.into(), false))
+                    .collect()
+            })
             .collect();
         Self { prefixes }
     }
@@ -23,13 +27,18 @@ impl PathPrefixes {
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
         self.prefixes.iter().any(|prefix| {
             let mut actual = components(path);
-            prefix.iter().all(|glob| actual.next().is_some_and(|component| glob.matches(component)))
+            prefix.iter().all(|glob| {
+                actual
+                    .next()
+                    .is_some_and(|component| glob.matches(component))
+            })
         })
     }
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+    path.split(|&byte| byte == b'/')
+        .filter(|component| !component.is_empty())
 }
 
 #[cfg(test)]
@@ -46,7 +55,11 @@ mod tests {
             ("/var/lib/docker", "/var/lib", false),
         ];
         for (prefix, path, expected) in table {
-            assert_eq!(PathPrefixes::new(&[prefix.into()]).matches(path.as_bytes()), expected, "{prefix} on {path}");
+            assert_eq!(
+                PathPrefixes::new(&[prefix.into()]).matches(path.as_bytes()),
+                expected,
+                "{prefix} on {path}"
+            );
         }
     }
 }

@@ -35,8 +35,17 @@ pub(crate) fn fields(
     output: &OutputPlan,
     evaluation: &Evaluation<'_, '_>,
 ) -> Vec<(std::sync::Arc<str>, FieldValue)> {
-    let value = |(name, expr)| (std::sync::Arc::clone(name), FieldValue::from(&evaluation.values(expr)));
-    output.fields.iter().map(|(name, expr)| value((name, expr))).collect()
+    let value = |(name, expr)| {
+        (
+            std::sync::Arc::clone(name),
+            FieldValue::from(&evaluation.values(expr)),
+        )
+    };
+    output
+        .fields
+        .iter()
+        .map(|(name, expr)| value((name, expr)))
+        .collect()
 }
 
 fn text(values: &Values<'_>) -> Vec<u8> {
@@ -59,7 +68,9 @@ fn text(values: &Values<'_>) -> Vec<u8> {
 }
 
 fn push_padded(message: &mut Vec<u8>, text: &[u8], width: Option<usize>) {
-    let Some(width) = width else { return message.extend_from_slice(text) };
+    let Some(width) = width else {
+        return message.extend_from_slice(text);
+    };
     let kept = text.get(..width).unwrap_or(text);
     message.extend_from_slice(kept);
     message.extend(std::iter::repeat_n(b' ', width - kept.len()));

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use kubevigil_rules::{Transform, Value, Values};
 
 /// RFC 4648's alphabet, padding optional.
@@ -20,34 +20,34 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) fn apply<'e>(transform: Transform, arguments: &[Values<'e>]) -> Values<'e> {
     let first = arguments.first().unwrap_or(&Values::Absent);
     match transform {
-        Transform::Base64 => one_text(first, |text| BASE64.decode(text).ok()),
+        Transform::Base64 => each_text(first, |text| BASE64.decode(text).ok()),
         Transform::Basename => each_text(first, |text| {
             let start = memchr::memrchr(b'/', text).map_or(0, |at| at + 1);
-            text.get(start..).unwrap_or_default().to_vec()
+            text.get(start..).map(<[u8]>::to_vec)
         }),
         Transform::Concat => concat(arguments),
         Transform::GetOpt => get_opt(arguments),
         Transform::Join => join(arguments),
         Transform::LenList => number(first, |values| values.len()),
-        Transform::LenText => number(first, |values| values.iter().map(|value| value.to_text().len()).sum()),
-        Transform::ToLower => each_text(first, <[u8]>::to_ascii_lowercase),
-        Transform::ToUpper => each_text(first, <[u8]>::to_ascii_uppercase),
+        Transform::LenText => number(first, |values| {
+            values.iter().map(|value| value.to_text().len()).sum()
+        }),
+        Transform::ToLower => each_text(first, |text| Some(text.to_ascii_lowercase())),
+        Transform::ToUpper => each_text(first, |text| Some(text.to_ascii_uppercase())),
     }
 }
 
-fn one_text<'e>(values: &Values<'_>, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Values<'e> {
-    match values {
-        Values::One(value) => Values::text(change(&value.to_text()).map(Cow::Owned)),
-        Values::Absent | Values::Many(_) => Values::Absent,
-    }
-}
-
-fn each_text<'e>(values: &Values<'_>, change: impl Fn(&[u8]) -> Vec<u8>) -> Values<'e> {
-    let changed = |value: &Value<'_>| Value::Text(Cow::Owned(change(&value.to_text())));
+/// Each value changed; absent as soon as one cannot be.
+fn each_text<'e>(values: &Values<'_>, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Values<'e> {
+    let changed =
+        |value: &Value<'_>| change(&value.to_text()).map(|text| Value::Text(Cow::Owned(text)));
     match values {
         Values::Absent => Values::Absent,
-        Values::One(value) => Values::One(changed(value)),
-        Values::Many(values) => Values::Many(values.iter().map(changed).collect()),
+        Values::One(value) => changed(value).map_or(Values::Absent, Values::One),
+        Values::Many(values) => {
+            let changed: Option<Vec<_>> = values.iter().map(changed).collect();
+            changed.map_or(Values::Absent, Values::Many)
+        }
     }
 }
 
@@ -62,7 +62,9 @@ fn number<'e>(values: &Values<'_>, count: impl Fn(&[Value<'_>]) -> usize) -> Val
 fn concat<'e>(arguments: &[Values<'_>]) -> Values<'e> {
     let mut joined = Vec::new();
     for argument in arguments {
-        let Some(value) = argument.as_slice().first() else { return Values::Absent };
+        let Some(value) = argument.as_slice().first() else {
+            return Values::Absent;
+        };
         joined.extend_from_slice(&value.to_text());
     }
     Values::text(Some(Cow::Owned(joined)))
@@ -70,29 +72,53 @@ fn concat<'e>(arguments: &[Values<'_>]) -> Values<'e> {
 
 /// `join(separator, a, b, ...)`: the values of all arguments behind the separator.
 fn join<'e>(arguments: &[Values<'_>]) -> Values<'e> {
-    let Some((separator, lists)) = arguments.split_first() else { return Values::Absent };
-    let Some(separator) = separator.as_slice().first() else { return Values::Absent };
+    let Some((separator, lists)) = arguments.split_first() else {
+        return Values::Absent;
+    };
+    let Some(separator) = separator.as_slice().first() else {
+        return Values::Absent;
+    };
     if lists.is_empty() || lists.iter().any(|list| matches!(list, Values::Absent)) {
         return Values::Absent;
     }
-    let texts: Vec<_> = lists.iter().flat_map(Values::as_slice).map(Value::to_text).collect();
+    let texts: Vec<_> = lists
+        .iter()
+        .flat_map(Values::as_slice)
+        .map(Value::to_text)
+        .collect();
     Values::text(Some(Cow::Owned(texts.join(separator.to_text().as_ref()))))
 }
 
 /// `getopt(arguments, options[, letter])`: the letters found, each followed by its value if it takes one; with a letter,
 /// only that option's last value.
 fn get_opt<'e>(arguments: &[Values<'_>]) -> Values<'e> {
-    let (Some(list), Some(options)) = (arguments.first(), arguments.get(1).and_then(|o| o.as_slice().first())) else {
+    let (Some(list), Some(options)) = (
+        arguments.first(),
+        arguments.get(1).and_then(|o| o.as_slice().first()),
+    ) else {
         return Values::Absent;
     };
-    let texts: Vec<Vec<u8>> = list.as_slice().iter().map(|value| value.to_text().into_owned()).collect();
+    let texts: Vec<Vec<u8>> = list
+        .as_slice()
+        .iter()
+        .map(|value| value.to_text().into_owned())
+        .collect();
     let found = options_in(&texts, &options.to_text());
-    let Some(letter) = arguments.get(2).and_then(|letter| letter.as_slice().first()) else {
-        let values = found.into_iter().flat_map(|(letter, value)| std::iter::once(vec![letter]).chain(value));
+    let Some(letter) = arguments
+        .get(2)
+        .and_then(|letter| letter.as_slice().first())
+    else {
+        let values = found
+            .into_iter()
+            .flat_map(|(letter, value)| std::iter::once(vec![letter]).chain(value));
         return Values::list(values.map(|value| Value::Text(Cow::Owned(value))).collect());
     };
     let letter = letter.to_text().first().copied();
-    let value = found.into_iter().rev().find(|&(found, _)| Some(found) == letter).map(|(_, value)| value);
+    let value = found
+        .into_iter()
+        .rev()
+        .find(|&(found, _)| Some(found) == letter)
+        .map(|(_, value)| value);
     Values::text(value.map(|value| Cow::Owned(value.unwrap_or_default())))
 }
 
@@ -104,10 +130,14 @@ fn options_in(arguments: &[Vec<u8>], options: &[u8]) -> Vec<(u8, Option<Vec<u8>>
         if argument.as_slice() == b"--" {
             break;
         }
-        let Some((b'-', mut letters)) = argument.split_first() else { continue };
+        let Some((b'-', mut letters)) = argument.split_first() else {
+            continue;
+        };
         while let Some((&letter, after)) = letters.split_first() {
             letters = after;
-            let Some(takes_value) = takes_value(letter, options) else { continue };
+            let Some(takes_value) = takes_value(letter, options) else {
+                continue;
+            };
             let value = match (takes_value, after.is_empty()) {
                 (false, _) => None,
                 (true, false) => Some(std::mem::take(&mut letters).to_vec()),
@@ -121,6 +151,8 @@ fn options_in(arguments: &[Vec<u8>], options: &[u8]) -> Vec<(u8, Option<Vec<u8>>
 
 /// Whether the option takes a value; `None` when the option string does not name it.
 fn takes_value(letter: u8, options: &[u8]) -> Option<bool> {
-    let at = options.iter().position(|&option| option == letter && letter != b':')?;
+    let at = options
+        .iter()
+        .position(|&option| option == letter && letter != b':')?;
     Some(options.get(at + 1) == Some(&b':'))
 }

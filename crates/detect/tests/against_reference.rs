@@ -3,7 +3,12 @@
 //! All conditions are compiled into *one* matcher, so that the index and the sharing of parts are at work, and each event must
 //! match exactly the rules that the reference says.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 #[path = "../../rules/tests/reference/mod.rs"]
 mod reference;
@@ -30,7 +35,9 @@ fn shared(path: &str) -> Option<String> {
 }
 
 fn rule(name: &str, condition: Condition, output: &str) -> Arc<Rule> {
-    let output = compile_output(output, &FieldOptions::default()).unwrap().template;
+    let output = compile_output(output, &FieldOptions::default())
+        .unwrap()
+        .template;
     Arc::new(Rule {
         name: name.into(),
         id: None,
@@ -49,24 +56,49 @@ fn rule(name: &str, condition: Condition, output: &str) -> Arc<Rule> {
 
 fn compiled(text: &str) -> Option<Condition> {
     let ast = condition::parse(text).ok()?;
-    Some(condition::compile(&ast, &CompileOptions::default()).ok()?.condition)
+    Some(
+        condition::compile(&ast, &CompileOptions::default())
+            .ok()?
+            .condition,
+    )
 }
 
 /// One rule for each text that compiles, named by the text.
 fn rules(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
-    texts.into_iter().filter_map(|text| Some(rule(&text, compiled(&text)?, "verb=%ka.verb groups=%ka.user.groups"))).collect()
+    texts
+        .into_iter()
+        .filter_map(|text| {
+            Some(rule(
+                &text,
+                compiled(&text)?,
+                "verb=%ka.verb groups=%ka.user.groups",
+            ))
+        })
+        .collect()
 }
 
 fn context(raw: &str) -> EventContext<'_> {
     let parsed: Any = serde_json::from_str(raw).unwrap_or_default();
-    let time = parsed["stageTimestamp"].as_str().and_then(|text| Timestamp::parse(text.as_bytes())).unwrap_or_default();
-    EventContext { raw: raw.as_bytes(), number: 1, time, first_time: time }
+    let time = parsed["stageTimestamp"]
+        .as_str()
+        .and_then(|text| Timestamp::parse(text.as_bytes()))
+        .unwrap_or_default();
+    EventContext {
+        raw: raw.as_bytes(),
+        number: 1,
+        time,
+        first_time: time,
+    }
 }
 
 /// Panics when the matcher and the reference differ about an event.
 fn compare(matcher: &Matcher, scratch: &mut Scratch, raw: &str) {
     let event = context(raw);
-    let position = Position { number: 1, first_time: Some(event.first_time), received: event.time };
+    let position = Position {
+        number: 1,
+        first_time: Some(event.first_time),
+        received: event.time,
+    };
     let found = matcher.detect(raw.as_bytes(), &position, scratch).unwrap();
     let mut detections = found.list.iter().peekable();
     for rule in matcher.rules() {
@@ -75,17 +107,26 @@ fn compare(matcher: &Matcher, scratch: &mut Scratch, raw: &str) {
         assert_eq!(detection.is_some(), expected, "{:?} on {raw}", rule.name);
         if let Some(detection) = detection {
             let message = reference::rendered(&rule.output, &event);
-            assert_eq!(String::from_utf8_lossy(&detection.message), String::from_utf8_lossy(&message));
+            assert_eq!(
+                String::from_utf8_lossy(&detection.message),
+                String::from_utf8_lossy(&message)
+            );
         }
     }
 }
 
 #[test]
 fn every_vector_decides_as_in_falco_when_all_are_compiled_together() {
-    let Some(text) = shared("vectors/falco-operator-vectors.json") else { return };
+    let Some(text) = shared("vectors/falco-operator-vectors.json") else {
+        return;
+    };
     let all: Any = serde_json::from_str(&text).unwrap();
     let vectors = all["vectors"].as_array().unwrap();
-    let rules = rules(vectors.iter().map(|vector| vector["condition"].as_str().unwrap().to_owned()));
+    let rules = rules(
+        vectors
+            .iter()
+            .map(|vector| vector["condition"].as_str().unwrap().to_owned()),
+    );
     assert!(rules.len() > 250, "only {} rules", rules.len());
     let matcher = Matcher::compile(&rules, RuleMatching::All).unwrap();
     let mut scratch = Scratch::default();
@@ -95,22 +136,40 @@ fn every_vector_decides_as_in_falco_when_all_are_compiled_together() {
     // The reference is checked against the vectors elsewhere; a sample here guards against a reference that says no to all.
     let position = Position::default();
     let pod = all["events"]["pod"].as_str().unwrap();
-    assert!(matcher.detect(pod.as_bytes(), &position, &mut scratch).unwrap().list.len() > 100);
+    assert!(
+        matcher
+            .detect(pod.as_bytes(), &position, &mut scratch)
+            .unwrap()
+            .list
+            .len()
+            > 100
+    );
 }
 
 #[test]
 fn fields_print_as_in_falco() {
-    let Some(text) = shared("vectors/falco-operator-vectors.json") else { return };
+    let Some(text) = shared("vectors/falco-operator-vectors.json") else {
+        return;
+    };
     let all: Any = serde_json::from_str(&text).unwrap();
     for (event_name, vector) in all["field_vectors"].as_object().unwrap() {
         let raw = all["events"][event_name].as_str().unwrap();
-        for name in all["field_catalogue"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()) {
+        for name in all["field_catalogue"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+        {
             let rule = rule(name, Condition::All(Vec::new()), &format!("%{name}"));
             let matcher = Matcher::compile(&[rule], RuleMatching::First).unwrap();
             let position = Position::default();
-            let found = matcher.detect(raw.as_bytes(), &position, &mut Scratch::default()).unwrap();
+            let found = matcher
+                .detect(raw.as_bytes(), &position, &mut Scratch::default())
+                .unwrap();
             let message = String::from_utf8(found.list[0].message.clone()).unwrap();
-            let expected = vector["present"].get(name).map_or("<NA>", |field| field["text"].as_str().unwrap());
+            let expected = vector["present"]
+                .get(name)
+                .map_or("<NA>", |field| field["text"].as_str().unwrap());
             assert_eq!(message, expected, "{event_name}: {name}");
         }
     }
@@ -135,6 +194,13 @@ const CONDITIONS: &[&str] = &[
     "ka.user.name = val(ka.target.name)",
     "tolower(ka.verb) = create",
     "len(ka.user.groups) > 1",
+    "len(ka.user.name) < 5",
+    "b64(ka.user.groups) intersects (x)",
+    "basename(ka.target.name) = 1",
+    "join(\"-\", ka.user.groups) contains a-b",
+    "concat(ka.verb, \"/\", ka.target.name) startswith get/",
+    "getopt(ka.user.groups, \"ab:\") exists",
+    "getopt(ka.user.groups, \"ab:\")[b] = a",
     "ka.req.pod.containers.image exists",
     "ka.req.pod.containers.privileged intersects (true)",
     "ka.req.pod.containers.image.repository in (nginx)",
@@ -149,8 +215,20 @@ const CONDITIONS: &[&str] = &[
 
 fn scalar() -> impl Strategy<Value = Any> {
     prop_oneof![
-        prop::sample::select(vec!["create", "get", "list", "pods", "secrets", "system:masters", "a", "b", "system:X", "nginx:1", "/proc/1"])
-            .prop_map(Any::from),
+        prop::sample::select(vec![
+            "create",
+            "get",
+            "list",
+            "pods",
+            "secrets",
+            "system:masters",
+            "a",
+            "b",
+            "system:X",
+            "nginx:1",
+            "/proc/1"
+        ])
+        .prop_map(Any::from),
         any::<String>().prop_map(Any::from),
         any::<bool>().prop_map(Any::from),
         any::<i32>().prop_map(Any::from),
@@ -221,26 +299,49 @@ fn the_first_of_equal_keys_counts() {
     let rules = rules(["ka.verb = first".to_owned(), "ka.verb = second".to_owned()]);
     let matcher = Matcher::compile(&rules, RuleMatching::All).unwrap();
     let event = br#"{"auditID":"x","verb":"first","verb":"second"}"#;
-    let found = matcher.detect(event, &Position::default(), &mut Scratch::default()).unwrap();
+    let found = matcher
+        .detect(event, &Position::default(), &mut Scratch::default())
+        .unwrap();
     assert_eq!(found.list.len(), 1);
     assert_eq!(&*found.list[0].rule.name, "ka.verb = first");
 }
 
 #[test]
 fn a_body_nested_a_hundred_thousand_levels_deep_is_stepped_over() {
-    let rules = rules(["ka.verb = patch".to_owned(), "ka.req.pod.containers.image exists".to_owned()]);
+    let rules = rules([
+        "ka.verb = patch".to_owned(),
+        "ka.req.pod.containers.image exists".to_owned(),
+    ]);
     let matcher = Matcher::compile(&rules, RuleMatching::All).unwrap();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let event = format!(r#"{{"auditID":"x","requestObject":{{"spec":{{"containers":{deep}}}}},"verb":"patch"}}"#);
-    let found = matcher.detect(event.as_bytes(), &Position::default(), &mut Scratch::default()).unwrap();
+    let event = format!(
+        r#"{{"auditID":"x","requestObject":{{"spec":{{"containers":{deep}}}}},"verb":"patch"}}"#
+    );
+    let found = matcher
+        .detect(
+            event.as_bytes(),
+            &Position::default(),
+            &mut Scratch::default(),
+        )
+        .unwrap();
     assert_eq!(&*found.list[0].rule.name, "ka.verb = patch");
 }
 
 #[test]
 fn only_the_first_rule_is_reported_when_asked_so() {
-    let rules = rules(["ka.verb = x".to_owned(), "ka.verb exists".to_owned(), "ka.auditid exists".to_owned()]);
+    let rules = rules([
+        "ka.verb = x".to_owned(),
+        "ka.verb exists".to_owned(),
+        "ka.auditid exists".to_owned(),
+    ]);
     let matcher = Matcher::compile(&rules, RuleMatching::First).unwrap();
-    let found = matcher.detect(br#"{"auditID":"x","verb":"get"}"#, &Position::default(), &mut Scratch::default()).unwrap();
+    let found = matcher
+        .detect(
+            br#"{"auditID":"x","verb":"get"}"#,
+            &Position::default(),
+            &mut Scratch::default(),
+        )
+        .unwrap();
     assert_eq!(found.list.len(), 1);
     assert_eq!(found.list[0].rule_number, 1);
 }
