@@ -41,6 +41,7 @@ pub mod fields;
 pub mod output;
 pub mod selection;
 
+mod cache;
 mod codes;
 mod collection;
 mod compile;

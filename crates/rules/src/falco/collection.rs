@@ -28,8 +28,10 @@ pub(super) struct Named<T> {
     positions: HashMap<String, usize>,
     /// Names with a definition that could not be read. What refers to them is not to blame.
     broken: HashSet<String>,
-    /// Counts definitions.
+    /// Counts definitions and changes.
     clock: usize,
+    /// Counts those of names that were there before.
+    changes: usize,
 }
 
 /// A thing with a name.
@@ -64,6 +66,7 @@ impl<T> Named<T> {
         let position = self.positions.get(name).copied();
         match position.and_then(|position| self.entries.get_mut(position)) {
             Some(existing) => {
+                self.changes += 1;
                 *existing = Entry {
                     first: existing.first,
                     ..entry
@@ -81,6 +84,7 @@ impl<T> Named<T> {
         self.clock += 1;
         let entry = self.entries.get_mut(*self.positions.get(name)?)?;
         entry.latest = self.clock;
+        self.changes += 1;
         Some(&mut entry.value)
     }
 
@@ -109,6 +113,16 @@ impl<T> Named<T> {
         self.entry(name).map(|entry| &entry.value)
     }
 
+    /// How many definitions and changes there have been.
+    pub(super) fn clock(&self) -> usize {
+        self.clock
+    }
+
+    /// How many of them were about names that were there before.
+    pub(super) fn changes(&self) -> usize {
+        self.changes
+    }
+
     /// All entries in the order of first definition.
     pub(super) fn entries(&self) -> &[Entry<T>] {
         &self.entries
@@ -122,6 +136,7 @@ impl<T> Default for Named<T> {
             positions: HashMap::new(),
             broken: HashSet::new(),
             clock: 0,
+            changes: 0,
         }
     }
 }

@@ -3,13 +3,13 @@
 //! Falco compiles the whole collection again after each file, and so does this: whether a macro exists, or a list is
 //! used, depends on where the file ends. A problem that was found after an earlier file is not reported a second time.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use kubevigil_diagnostics::{Diagnostic, Severity};
 
 use crate::condition::Condition;
+use crate::falco::cache::{Cache, Uses, Version};
 use crate::falco::codes;
 use crate::falco::collection::{Collection, Entry};
 use crate::falco::condition::{self, Ast, CompileOptions, Place, Problem, ProblemClass};
@@ -23,18 +23,18 @@ use crate::falco::text::Text;
 use crate::rule::{Language, Origin, Rule};
 use crate::template::Template;
 
-/// The rules, and which lists and macros they use.
+/// The rules, and which lists and macros anything uses.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) rules: Vec<Arc<Rule>>,
-    pub(super) used_lists: HashSet<Arc<str>>,
-    pub(super) used_macros: HashSet<Arc<str>>,
+    pub(super) used: Uses,
 }
 
-/// Compiles everything that is defined.
+/// Compiles everything that is defined, rules that are in the cache excepted.
 pub(super) fn compile(
     collection: &Collection,
     options: &CompileOptions,
+    cache: &mut Cache,
     mut findings: Findings<'_>,
 ) -> Outcome {
     let mut pasting = Pasting::of(&collection.lists);
@@ -45,24 +45,12 @@ pub(super) fn compile(
         macros,
         findings,
     };
-    let rules = collection.rules.entries();
+    let rules = collection.rules.entries().iter();
     let rules = rules
-        .iter()
-        .filter_map(|entry| compiler.rule(entry))
-        .map(Arc::new)
-        .collect();
-    let lists = collection.lists.entries().iter().map(|entry| &entry.name);
-    let macros = collection.macros.entries().iter().map(|entry| &entry.name);
+        .filter_map(|entry| compiler.cached_rule(entry, Version::of(entry, collection), cache));
     Outcome {
-        rules,
-        used_lists: lists
-            .filter(|name| compiler.pasting.is_used(name))
-            .cloned()
-            .collect(),
-        used_macros: macros
-            .filter(|name| compiler.macros.is_used(name))
-            .cloned()
-            .collect(),
+        rules: rules.collect(),
+        used: compiler.take_uses(),
     }
 }
 
@@ -76,7 +64,7 @@ pub(super) fn warn_of_unused(
         .lists
         .entries()
         .iter()
-        .filter(|entry| !outcome.used_lists.contains(&entry.name))
+        .filter(|entry| !outcome.used.lists.contains(&entry.name))
     {
         let warning =
             Diagnostic::warning(codes::UNUSED_LIST, "no rule, macro or list uses the list");
@@ -90,7 +78,7 @@ pub(super) fn warn_of_unused(
         .macros
         .entries()
         .iter()
-        .filter(|entry| !outcome.used_macros.contains(&entry.name))
+        .filter(|entry| !outcome.used.macros.contains(&entry.name))
     {
         let warning = Diagnostic::warning(codes::UNUSED_MACRO, "no rule or macro uses the macro");
         findings.add(
@@ -109,6 +97,40 @@ struct Compiler<'c> {
 }
 
 impl Compiler<'_> {
+    /// The rule from the cache, or compiled and put there.
+    fn cached_rule(
+        &mut self,
+        entry: &Entry<Definition>,
+        version: Version,
+        cache: &mut Cache,
+    ) -> Option<Arc<Rule>> {
+        if let Some((rule, uses)) = cache.get(&entry.name, version) {
+            self.add_uses(uses.clone());
+            return Some(rule);
+        }
+        let others = self.take_uses();
+        let rule = self.rule(entry).map(Arc::new);
+        let uses = self.take_uses();
+        if let Some(rule) = &rule {
+            cache.put(version, rule, uses.clone());
+        }
+        self.add_uses(others);
+        self.add_uses(uses);
+        rule
+    }
+
+    fn take_uses(&mut self) -> Uses {
+        Uses {
+            lists: std::mem::take(self.pasting.used()),
+            macros: std::mem::take(self.macros.used()),
+        }
+    }
+
+    fn add_uses(&mut self, uses: Uses) {
+        self.pasting.used().extend(uses.lists);
+        self.macros.used().extend(uses.macros);
+    }
+
     /// Exceptions come first, then the output, then the condition: the order in which Falco finds problems.
     fn rule(&mut self, entry: &Entry<Definition>) -> Option<Rule> {
         let definition = &entry.value;

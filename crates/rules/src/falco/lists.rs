@@ -116,9 +116,9 @@ impl Pasting {
         Ok(text)
     }
 
-    /// Whether the list has been pasted into any text or list.
-    pub(super) fn is_used(&self, name: &str) -> bool {
-        self.used.contains(name)
+    /// The lists that have been pasted into any text or list.
+    pub(super) fn used(&mut self) -> &mut HashSet<Arc<str>> {
+        &mut self.used
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kubevigil_diagnostics::{Diagnostic, FileReport, Severity, Source, closest};
 use kubevigil_yaml::{Document, Node};
 
+use crate::falco::cache::Cache;
 use crate::falco::codes;
 use crate::falco::collection::{Collection, Entry};
 use crate::falco::compile::{Outcome, compile, warn_of_unused};
@@ -52,6 +53,7 @@ pub struct Loader {
     /// Problems that have been reported; see [`Findings`].
     seen: HashSet<String>,
     outcome: Outcome,
+    cache: Cache,
 }
 
 /// What all files together gave.
@@ -108,6 +110,7 @@ impl Loader {
             files: Vec::new(),
             seen: HashSet::new(),
             outcome: Outcome::default(),
+            cache: Cache::default(),
         }
     }
 
@@ -149,13 +152,13 @@ impl Loader {
                 .iter()
                 .map(|item| item.as_str().to_owned())
                 .collect(),
-            used: outcome.used_lists.contains(&entry.name),
+            used: outcome.used.lists.contains(&entry.name),
             origin: origin(entry),
         });
         let macros = collection.macros.entries().iter().map(|entry| MacroInfo {
             name: Arc::clone(&entry.name),
             condition: entry.value.as_str().to_owned(),
-            used: outcome.used_macros.contains(&entry.name),
+            used: outcome.used.macros.contains(&entry.name),
             origin: origin(entry),
         });
         Loaded {
@@ -229,6 +232,7 @@ impl Loader {
         self.outcome = compile(
             &self.collection,
             &self.compile,
+            &mut self.cache,
             Findings::new(&mut self.seen, problems),
         );
         let is_error = |problem: &Diagnostic| problem.severity == Severity::Error;
@@ -281,86 +285,5 @@ fn origin<T>(entry: &Entry<T>) -> Origin {
     Origin {
         file: entry.source.name.as_str().into(),
         line: entry.line(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Loader, Options};
-    use crate::falco::codes;
-
-    const OLD_LIST_OPERATOR: &str = "- rule: wildcard\n  desc: d\n  condition: ka.req.role.rules.resources contains '*'\n  \
-                                     output: o\n  priority: NOTICE\n  source: k8s_audit\n";
-
-    #[test]
-    fn files_of_old_engines_load_with_a_warning_when_that_is_asked_for() {
-        let mut loader = Loader::new(Options {
-            tolerant_lists: true,
-            ..Options::default()
-        });
-        loader.load_file("old.yaml", OLD_LIST_OPERATOR);
-        let loaded = loader.finish();
-        assert!(loaded.successful());
-        assert_eq!(loaded.files[0].warnings().count(), 1);
-        assert_eq!(loaded.rules.len(), 1);
-    }
-
-    #[test]
-    fn files_of_old_engines_fail_as_in_falco_by_default() {
-        let mut loader = Loader::new(Options::default());
-        loader.load_file("old.yaml", OLD_LIST_OPERATOR);
-        let loaded = loader.finish();
-        let codes: Vec<_> = loaded.files[0].errors().map(|error| error.code).collect();
-        assert_eq!(codes, [codes::COMPILE_CONDITION]);
-    }
-
-    #[test]
-    fn lists_that_name_lists_cannot_grow_a_condition_without_bound() {
-        let mut file = String::new();
-        for level in 0..40 {
-            let next = format!("l{} l{0} l{0} l{0}", level + 1);
-            file.push_str(&format!("- list: l{level}\n  items: [\"'{next}'\"]\n"));
-        }
-        file.push_str("- macro: m\n  condition: ka.verb in (l0)\n");
-        let mut loader = Loader::new(Options::default());
-        loader.load_file("bomb.yaml", &file);
-        let loaded = loader.finish();
-        let message = &loaded.files[0].errors().next().unwrap().message;
-        assert_eq!(
-            message,
-            "the condition is longer than 8 MiB after lists are put in"
-        );
-    }
-
-    #[test]
-    fn macros_that_name_macros_cannot_grow_a_condition_without_bound() {
-        let mut file = "- macro: m0\n  condition: ka.verb = get\n".to_owned();
-        for level in 1..60 {
-            let below = level - 1;
-            file.push_str(&format!(
-                "- macro: m{level}\n  condition: m{below} or not m{below}\n"
-            ));
-        }
-        let mut loader = Loader::new(Options::default());
-        loader.load_file("bomb.yaml", &file);
-        let loaded = loader.finish();
-        assert_eq!(loaded.files[0].errors().count(), 1);
-    }
-
-    #[test]
-    fn a_long_chain_of_macros_is_followed_without_recursion() {
-        let mut file = "- macro: m0\n  condition: ka.verb = get\n".to_owned();
-        for level in (1..1500).rev() {
-            file.push_str(&format!("- macro: m{level}\n  condition: ka.verb = get\n"));
-        }
-        for level in (1..1500).rev() {
-            file.push_str(&format!("- macro: m{level}\n  condition: m{}\n", level - 1));
-        }
-        file.push_str("- rule: r\n  desc: d\n  condition: m1499\n  output: o\n  priority: NOTICE\n  source: k8s_audit\n");
-        let mut loader = Loader::new(Options::default());
-        loader.load_file("chain.yaml", &file);
-        let loaded = loader.finish();
-        assert!(loaded.successful());
-        assert_eq!(loaded.rules[0].condition_text.as_ref(), "ka.verb = get");
     }
 }

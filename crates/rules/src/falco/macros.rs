@@ -125,9 +125,9 @@ impl<'c> Macros<'c> {
             .map(|compiled| &compiled.text)
     }
 
-    /// Whether a rule or macro names the macro.
-    pub(super) fn is_used(&self, name: &str) -> bool {
-        self.used.contains(name)
+    /// The macros that a rule or macro names.
+    pub(super) fn used(&mut self) -> &mut HashSet<Arc<str>> {
+        &mut self.used
     }
 
     /// Puts macros into the macro at `root` and into all that it needs, with a stack of its own: how long a chain of
