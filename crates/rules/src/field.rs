@@ -136,7 +136,10 @@ impl JsonPath {
     }
 
     fn new(keys: &[&str], duplicates: Duplicates) -> Self {
-        Self { keys: keys.iter().map(|&key| key.into()).collect(), duplicates }
+        Self {
+            keys: keys.iter().map(|&key| key.into()).collect(),
+            duplicates,
+        }
     }
 }
 
@@ -155,7 +158,11 @@ impl<'e> Inputs<'_, 'e> {
 impl<'e> Values<'e> {
     /// A list, absent when it is empty.
     pub fn list(values: Vec<Value<'e>>) -> Self {
-        if values.is_empty() { Self::Absent } else { Self::Many(values) }
+        if values.is_empty() {
+            Self::Absent
+        } else {
+            Self::Many(values)
+        }
     }
 
     /// One text, absent when there is none.

@@ -59,7 +59,10 @@ pub struct Origin {
 ///
 /// The order is that of urgency: `Priority::Critical > Priority::Notice`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[expect(missing_docs, reason = "the words are the field's own and explain themselves")]
+#[expect(
+    missing_docs,
+    reason = "the words are the field's own and explain themselves"
+)]
 pub enum Priority {
     Debug,
     Informational,
@@ -73,7 +76,9 @@ pub enum Priority {
 
 /// The word is no [`Priority`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("unknown priority `{0}`: expected one of emergency, alert, critical, error, warning, notice, informational, debug")]
+#[error(
+    "unknown priority `{0}`: expected one of emergency, alert, critical, error, warning, notice, informational, debug"
+)]
 pub struct UnknownPriority(pub String);
 
 impl Priority {

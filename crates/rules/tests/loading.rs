@@ -1,7 +1,5 @@
 //! How files change what earlier files defined, and how much they may ask for.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use kubevigil_rules::falco::{Loader, Options};
 
 const OLD_LIST_OPERATOR: &str = "- rule: wildcard\n  desc: d\n  condition: ka.req.role.rules.resources contains '*'\n  \

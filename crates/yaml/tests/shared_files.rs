@@ -1,6 +1,6 @@
 //! Rule files from the field are read, when the material is beside the checkout.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
