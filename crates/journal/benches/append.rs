@@ -2,7 +2,7 @@
 //! that gets the same bytes with one write and one `fdatasync` a batch.
 //!
 //! The ratio of the two is the cost of the journal; the figures themselves are those of the disk.
-#![expect(missing_docs, clippy::unwrap_used, reason = "benchmark")]
+#![expect(clippy::unwrap_used, reason = "benchmark")]
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -4,11 +4,14 @@
 //! (a full disk, say) it refuses everything until it is opened again, so it is dropped then and
 //! the next commit opens it anew: commits work again as soon as there is room.
 
+use crate::folder::sync_directory;
 use crate::hold::hold;
 use crate::layout::Salt;
 use crate::{CommitError, OpenError};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -167,6 +170,32 @@ impl Places {
 }
 
 fn open(path: &Path) -> Outcome<Database> {
+    if !path
+        .try_exists()
+        .map_err(|error| boxed(redb::Error::Io(error)))?
+    {
+        make(path)?;
+    }
+    create(path)
+}
+
+/// Makes the database under another name first: `redb` cannot open one that it was killed over.
+fn make(path: &Path) -> Outcome<()> {
+    let unfinished = path.with_extension("new");
+    let replace = || -> io::Result<()> {
+        fs::rename(&unfinished, path)?;
+        path.parent().map_or(Ok(()), sync_directory)
+    };
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(boxed(redb::Error::Io(error)));
+        }
+        _ => drop(create(&unfinished)?),
+    }
+    replace().map_err(|error| boxed(redb::Error::Io(error)))
+}
+
+fn create(path: &Path) -> Outcome<Database> {
     Database::builder()
         .set_cache_size(CACHE_BYTES)
         .create(path)

@@ -11,6 +11,18 @@ use tokio::sync::oneshot;
 /// the first in it does not wait long for the last.
 const GROUP_BYTES: usize = 8 << 20;
 
+/// How long a group may gather company.
+///
+/// After a sync everybody who waited for it appends again, within microseconds but not at once.
+/// A writer that left with the first of them would sync twice for what fits in one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Company {
+    /// Appends in the last group: as many are likely to come again.
+    pub(crate) expected: usize,
+    /// The longest wait for them, far shorter than the sync that it saves.
+    pub(crate) patience: Duration,
+}
+
 /// One append on its way to the disk.
 pub(crate) struct Request {
     pub(crate) records: Vec<Checked>,
@@ -84,7 +96,7 @@ impl Queue {
     }
 
     /// The next group, or the news that there is none within `patience`.
-    pub(crate) fn take(&self, patience: Duration) -> Taken {
+    pub(crate) fn take(&self, patience: Duration, company: Company) -> Taken {
         let started = Instant::now();
         let mut state = hold(&self.state);
         while state.requests.is_empty() {
@@ -94,6 +106,14 @@ impl Queue {
             }
             if left.is_zero() {
                 return Taken::Idle;
+            }
+            state = wait(&self.arrived, state, left);
+        }
+        let started = Instant::now();
+        while state.wants(company.expected) {
+            let left = company.patience.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                break;
             }
             state = wait(&self.arrived, state, left);
         }
@@ -132,6 +152,11 @@ impl Queue {
 }
 
 impl State {
+    /// Whether a group should wait for company.
+    fn wants(&self, expected: usize) -> bool {
+        self.requests.len() < expected && self.bytes < GROUP_BYTES && !self.stopped
+    }
+
     fn group(&mut self) -> Vec<Request> {
         let mut bytes = 0_usize;
         let full = self.requests.iter().position(|request| {
@@ -164,7 +189,9 @@ mod tests {
                 limit: 100
             })
         );
-        assert!(matches!(queue.take(Duration::ZERO), Taken::Group(group) if group.len() == 1));
+        assert!(
+            matches!(queue.take(Duration::ZERO, Company::default()), Taken::Group(group) if group.len() == 1)
+        );
         assert!(
             push(&queue, 60).is_err(),
             "what is being written still counts"
@@ -187,10 +214,38 @@ mod tests {
             push(&queue, bytes).unwrap();
         }
         let mut sizes = Vec::new();
-        while let Taken::Group(group) = queue.take(Duration::ZERO) {
+        while let Taken::Group(group) = queue.take(Duration::ZERO, Company::default()) {
             sizes.push(group.len());
         }
         assert_eq!(sizes, [1, 2, 1]);
+    }
+
+    #[test]
+    fn a_group_waits_for_company_but_not_for_long() {
+        let queue = Queue::new(usize::MAX);
+        push(&queue, 1).unwrap();
+        let started = Instant::now();
+        let company = Company {
+            expected: 2,
+            patience: Duration::from_millis(5),
+        };
+        assert!(matches!(
+            queue.take(Duration::ZERO, company),
+            Taken::Group(_)
+        ));
+        assert!(started.elapsed() >= company.patience);
+
+        let queue = std::sync::Arc::new(queue);
+        push(&queue, 1).unwrap();
+        let late = queue.clone();
+        let late = std::thread::spawn(move || push(&late, 1));
+        let company = Company {
+            expected: 2,
+            patience: Duration::from_secs(20),
+        };
+        let taken = queue.take(Duration::ZERO, company);
+        assert!(matches!(taken, Taken::Group(group) if group.len() == 2));
+        late.join().unwrap().unwrap();
     }
 
     #[test]
@@ -199,7 +254,13 @@ mod tests {
         push(&queue, 1).unwrap();
         queue.stop();
         assert_eq!(push(&queue, 1), Err(AppendError::Stopped));
-        assert!(matches!(queue.take(Duration::ZERO), Taken::Group(_)));
-        assert!(matches!(queue.take(Duration::ZERO), Taken::Stopped));
+        assert!(matches!(
+            queue.take(Duration::ZERO, Company::default()),
+            Taken::Group(_)
+        ));
+        assert!(matches!(
+            queue.take(Duration::ZERO, Company::default()),
+            Taken::Stopped
+        ));
     }
 }

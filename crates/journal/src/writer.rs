@@ -6,7 +6,7 @@
 
 use crate::core::Core;
 use crate::layout::{RecordHeader, Salt};
-use crate::queue::{Checked, Request, Taken};
+use crate::queue::{Checked, Company, Request, Taken};
 use crate::record::{NO_KEY, nanoseconds};
 use crate::segment::Segment;
 use crate::window::Window;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 const BUFFER_BYTES: usize = 1 << 20;
 /// Between two looks at what retention may delete.
 const TICK: Duration = Duration::from_secs(60);
+/// The longest that a group waits for those who were in the last one.
+const COMPANY: Duration = Duration::from_millis(2);
 /// Between two tries of a disk that did not take the last write.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -51,7 +53,7 @@ struct Draft {
     /// The same, to look up.
     fresh: HashSet<[u8; 16]>,
     outcomes: Vec<Appended>,
-    /// Places and offsets for the sparse index.
+    /// Places and offsets of the first records of the appends, for the sparse index.
     notes: Vec<(u64, u64)>,
 }
 
@@ -60,10 +62,11 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let _ending = Ending(self.core.clone());
         let mut retained = Instant::now();
+        let mut company = Company::default();
         loop {
             let patience = if self.core.is_failing() { RETRY } else { TICK };
-            match self.core.queue.take(patience) {
-                Taken::Group(group) => self.serve(group),
+            match self.core.queue.take(patience, company) {
+                Taken::Group(group) => company = self.serve(group),
                 Taken::Idle => self.probe(),
                 Taken::Stopped => break,
             }
@@ -74,9 +77,12 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, group: Vec<Request>) {
+    /// Brings a group to disk and answers it. Gives the company to expect for the next one.
+    fn serve(&mut self, group: Vec<Request>) -> Company {
         let bytes = group.iter().map(|request| request.bytes).sum();
+        let (expected, started) = (group.len(), Instant::now());
         let written = self.write(&group);
+        let patience = (started.elapsed() / 4).min(COMPANY);
         // Before the answers: who is answered may append again at once.
         self.core.queue.done(bytes);
         match written {
@@ -89,6 +95,7 @@ impl Writer {
             }
             Err(error) => self.refuse(group, &error),
         }
+        Company { expected, patience }
     }
 
     fn write(&mut self, group: &[Request]) -> io::Result<Vec<Appended>> {
@@ -148,9 +155,11 @@ impl Writer {
                 appended_ns: draft.now_ns,
                 key: record.key,
             };
-            draft
-                .notes
-                .push((draft.next, draft.offset + self.buffer.len() as u64));
+            if draft.next == first {
+                draft
+                    .notes
+                    .push((first, draft.offset + self.buffer.len() as u64));
+            }
             self.buffer.extend_from_slice(&header.encode(self.salt));
             self.buffer.extend_from_slice(&record.payload);
             draft.next += 1;

@@ -1,10 +1,5 @@
 //! A process that is killed while it appends: what it was told is on disk is there afterwards.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use kubevigil_journal::{Journal, NewRecord, Options, ReaderStart, Record};
 use std::collections::BTreeMap;

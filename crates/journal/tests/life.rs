@@ -1,5 +1,5 @@
 //! The journal in use: appending, reading, committing, closing, opening again.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use kubevigil_journal::{
     AppendError, CommitError, Health, Journal, NewRecord, Options, Place, ReadError, Reader,

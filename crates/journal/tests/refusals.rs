@@ -1,5 +1,4 @@
 //! Directories that cannot be a journal, and what the user reads then.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 use kubevigil_journal::{Journal, NewRecord, OpenError, Options, Recovery};
 use std::fs;
