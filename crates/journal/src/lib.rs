@@ -77,6 +77,9 @@
 //! One case looks like the other: an acknowledged last record that rots on disk is
 //! indistinguishable from a torn write, and is cut. [`Recovery::cut_bytes`] tells.
 //!
+//! Another: of older segments only headers are read at opening, so a record whose payload has
+//! rotted there still counts as known, and what is sent again is taken for its duplicate.
+//!
 //! # Why the segments are hand-made and the places are not
 //!
 //! Measured for records of 2 KiB with `fsync` on, a thousand a commit: `redb` 37,000 a second,

@@ -18,9 +18,9 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bytes collected before they are handed to the kernel: a group of any size costs this much
-/// memory.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes collected before they are handed to the kernel, while they are still in the processor's
+/// cache. A group of any size costs this much memory.
+const BUFFER_BYTES: usize = 256 << 10;
 /// Between two looks at what retention may delete.
 const TICK: Duration = Duration::from_secs(60);
 /// The longest that a group waits for those who were in the last one.
