@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use kubevigil_alerts::config::{OutputConfig, StdoutConfig};
+use kubevigil_alerts::{FalcoStyle, Format};
 use kubevigil_rules::Priority;
 use kubevigil_rules::falco::selection::{Action, Selector};
 use kubevigil_sources::webhook::WebhookConfig;
@@ -195,16 +196,33 @@ impl Default for Config {
             sources: SourcesConfig::default(),
             rules: RulesConfig::default(),
             journal: JournalConfig::default(),
-            outputs: vec![OutputConfig::Stdout(StdoutConfig::default())],
+            outputs: vec![OutputConfig::Stdout(for_people())],
             health: HealthConfig::default(),
             log: LogConfig::default(),
         }
     }
 }
 
+/// Alerts as lines of text: who starts a daemon without a configuration reads them.
+fn for_people() -> StdoutConfig {
+    let falco = FalcoStyle {
+        time_format_iso_8601: true,
+        ..FalcoStyle::default()
+    };
+    StdoutConfig {
+        format: Format::Text,
+        falco,
+        ..StdoutConfig::default()
+    }
+}
+
 impl Default for SourcesConfig {
     fn default() -> Self {
-        Self { webhook: Some(WebhookConfig::default()), files: Vec::new(), stdin: false }
+        Self {
+            webhook: Some(WebhookConfig::default()),
+            files: Vec::new(),
+            stdin: false,
+        }
     }
 }
 
@@ -235,7 +253,9 @@ impl Default for JournalConfig {
 
 impl Default for HealthConfig {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8766)) }
+        Self {
+            listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8766)),
+        }
     }
 }
 
@@ -247,7 +267,11 @@ impl RulesConfig {
             files: self.files.clone(),
             fixed_fields: self.fixed_fields,
             min_priority: self.min_priority,
-            selectors: self.select.iter().flat_map(SelectConfig::selectors).collect(),
+            selectors: self
+                .select
+                .iter()
+                .flat_map(SelectConfig::selectors)
+                .collect(),
         }
     }
 }
@@ -258,7 +282,12 @@ impl SelectConfig {
             let TargetConfig { rule, tag } = target.clone()?;
             Some(Selector { action, rule, tag })
         };
-        [selector(Action::Enable, &self.enable), selector(Action::Disable, &self.disable)].into_iter().flatten()
+        [
+            selector(Action::Enable, &self.enable),
+            selector(Action::Disable, &self.disable),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -284,11 +313,18 @@ mod priority {
     use kubevigil_rules::Priority;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(priority: &Priority, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        priority: &Priority,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&priority.as_str().to_lowercase())
     }
 
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Priority, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
+        deserializer: D,
+    ) -> Result<Priority, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -1,23 +1,24 @@
 //! The parts of the daemon, put together, started, and stopped in order.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use kubevigil_alerts::deliveries::{Deliveries, Surroundings};
 use kubevigil_alerts::outbox::Outbox;
-use kubevigil_journal::{Journal, Options, ReaderStart, Recovery};
+use kubevigil_journal::{Journal, Options, Recovery};
 use kubevigil_sources::Intake;
 use kubevigil_sources::webhook::{Handle, Webhook};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, JournalConfig};
+use crate::config::Config;
 use crate::hostname::hostname;
-use crate::run::detector::{DetectCounters, Detector, READER};
+use crate::run::banner::Banner;
+use crate::run::detector::DetectCounters;
+use crate::run::detector_thread::DetectorThread;
 use crate::run::health::HealthServer;
 use crate::run::intake::JournalIntake;
 use crate::run::live_rules::LiveRules;
@@ -26,10 +27,13 @@ use crate::run::readers::{self, Readers};
 use crate::run::state_dir;
 use crate::run::stop::{Signal, Signals};
 
-/// How long the detector may take to read what is journaled; what is left then is read after the next start.
-const DETECTOR_DRAIN: Duration = Duration::from_secs(10);
-/// How long alerts may take to be delivered when the daemon stops; what is left then is delivered after the next start.
-const DELIVERY_DRAIN: Duration = Duration::from_secs(10);
+/// How long stopping may take: Kubernetes kills after 30 seconds. What is not done then is done after the next start.
+const STOP_WITHIN: Duration = Duration::from_secs(28);
+/// What the detector and the outputs are given of that at least, each.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
+/// More than the envelope of an event can take beside the event.
+const LONGEST_ENVELOPE: usize = 128 << 10;
 
 /// A daemon that has everything it needs, and does not run yet.
 pub(crate) struct Daemon {
@@ -41,6 +45,7 @@ pub(crate) struct Daemon {
     deliveries: Deliveries,
     health: Option<HealthServer>,
     signals: Signals,
+    banner: Banner,
 }
 
 /// A daemon that runs.
@@ -55,12 +60,6 @@ struct Running {
     signals: Signals,
 }
 
-struct DetectorThread {
-    thread: JoinHandle<()>,
-    drain: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
-}
-
 impl Daemon {
     /// Does all that can fail on a mistake of the user: rules, state folder, journals, certificates, ports.
     pub(crate) async fn prepare(config: Config) -> anyhow::Result<Self> {
@@ -68,7 +67,7 @@ impl Daemon {
         let rules = Arc::new(LiveRules::load(config.rules.clone())?);
         let state_dir = state_dir::choose(config.state_dir.clone())?;
         state_dir::prepare(&state_dir)?;
-        let events = open_journal(&state_dir.join("events"), options(&config.journal))?;
+        let events = open_journal(&state_dir.join("events"), options(&config))?;
         let (alerts, recovery) = Outbox::open(state_dir.join("alerts"))?;
         report(alerts.journal().dir(), &recovery);
         let webhook = webhook(&config, &state_dir, &events).await?;
@@ -77,9 +76,23 @@ impl Daemon {
             Some(address) => Some(HealthServer::bind(address).await?),
             None => None,
         };
-        let surroundings = Surroundings { state_dir, hostname: hostname() };
+        let banner = Banner::new(&config, &state_dir);
+        let surroundings = Surroundings {
+            state_dir,
+            hostname: hostname(),
+        };
         let deliveries = Deliveries::start(&config.outputs, &alerts, &surroundings)?;
-        Ok(Self { events, alerts, rules, webhook, readers, deliveries, health, signals })
+        Ok(Self {
+            events,
+            alerts,
+            rules,
+            webhook,
+            readers,
+            deliveries,
+            health,
+            signals,
+            banner,
+        })
     }
 
     /// Runs until it is told to stop, then drains.
@@ -92,7 +105,7 @@ impl Daemon {
                 Signal::Stop => break,
             }
         }
-        running.drain().await;
+        running.stop().await;
         tokio::task::spawn_blocking(move || {
             events.close();
             alerts.journal().close();
@@ -113,23 +126,43 @@ impl Daemon {
             webhook: self.webhook.as_ref().map(Webhook::counters),
             deliveries: Mutex::new(Some(self.deliveries)),
             stopping: AtomicBool::new(false),
+            detecting: detector.running(),
         });
-        let (sources, stop_sources, stop_health) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        tracing::info!(rules = self.rules.current().matcher.rules().len(), "kubevigil {} is running", env!("CARGO_PKG_VERSION"));
+        let (sources, stop_sources, stop_health) = (
+            TaskTracker::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let health = self
+            .health
+            .as_ref()
+            .map(HealthServer::address)
+            .transpose()?;
+        self.banner.say(
+            self.rules.current().matcher.rules().len(),
+            self.webhook.as_ref().map(Webhook::address),
+            health,
+        );
         if let Some(health) = self.health {
-            tracing::info!("health checks and metrics on http://{}", health.address()?);
             tokio::spawn(health.serve(Arc::clone(&metrics), stop_health.clone()));
         }
         let intake: Arc<dyn Intake> = Arc::new(JournalIntake::new(self.events));
         let webhook = self.webhook.as_ref().map(Webhook::handle);
         if let Some(webhook) = self.webhook {
-            tracing::info!("audit webhook on {}", webhook.address());
             sources.spawn(webhook.serve(Arc::clone(&intake), stop_sources.clone()));
         }
         self.readers.start(&intake, &sources, &stop_sources);
         sources.close();
         let signals = self.signals;
-        Ok(Running { metrics, webhook, detector, sources, stop_sources, stop_health, signals })
+        Ok(Running {
+            metrics,
+            webhook,
+            detector,
+            sources,
+            stop_sources,
+            stop_health,
+            signals,
+        })
     }
 }
 
@@ -138,7 +171,10 @@ impl Running {
     fn reload(&self) {
         match self.metrics.rules.reload() {
             Ok(rules) => tracing::info!(rules, "rules reloaded"),
-            Err(error) => tracing::error!(error = format!("{error:#}"), "the new rules were not loaded; the old ones stay in force"),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the new rules were not loaded; the old ones stay in force"
+            ),
         }
         if let Some(webhook) = &self.webhook {
             // What went wrong is logged and counted there.
@@ -147,64 +183,78 @@ impl Running {
         self.metrics.with_deliveries(Deliveries::reopen);
     }
 
-    /// Stops in the direction of the data: sources, detector, outputs.
-    async fn drain(self) {
-        tracing::info!("stopping: taking no more events, delivering what is there");
-        self.metrics.stopping.store(true, Ordering::Relaxed);
-        self.stop_sources.cancel();
-        self.sources.wait().await;
-        self.detector.drain().await;
-        let unfinished = match self.metrics.take_deliveries() {
-            Some(deliveries) => deliveries.drain(DELIVERY_DRAIN).await,
-            None => Vec::new(),
-        };
-        if !unfinished.is_empty() {
-            tracing::warn!(outputs = unfinished.join(", "), "alerts still wait for outputs; they are delivered after the next start");
+    /// Drains, unless told to stop once more.
+    async fn stop(self) {
+        let Self {
+            metrics,
+            webhook: _,
+            detector,
+            sources,
+            stop_sources,
+            stop_health,
+            mut signals,
+        } = self;
+        tracing::info!(
+            "stopping: taking no more events, delivering what is there; once more to stop at once"
+        );
+        metrics.stopping.store(true, Ordering::Relaxed);
+        stop_sources.cancel();
+        tokio::select! {
+            () = drain(&metrics, detector, sources) => {}
+            () = signals.stop() => tracing::warn!("stopped at once; what is left is done after the next start"),
         }
-        self.stop_health.cancel();
+        stop_health.cancel();
     }
 }
 
-impl DetectorThread {
-    fn start(
-        events: &Journal,
-        alerts: &Outbox,
-        rules: &Arc<LiveRules>,
-        counters: &Arc<DetectCounters>,
-    ) -> anyhow::Result<Self> {
-        let (drain, stop) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let detector = Detector {
-            events: events.reader(READER, ReaderStart::Oldest).context("cannot read the journal of events")?,
-            alerts: alerts.clone(),
-            rules: Arc::clone(rules),
-            counters: Arc::clone(counters),
-            drain: Arc::clone(&drain),
-            stop: Arc::clone(&stop),
-        };
-        let thread = std::thread::Builder::new().name(READER.to_owned()).spawn(move || detector.run());
-        Ok(Self { thread: thread.context("cannot start the detector's thread")?, drain, stop })
+/// Stops in the direction of the data: sources, detector, outputs.
+async fn drain(metrics: &Metrics, detector: DetectorThread, sources: TaskTracker) {
+    let deadline = Instant::now() + STOP_WITHIN;
+    let left = |kept: Duration| {
+        deadline
+            .saturating_duration_since(Instant::now())
+            .saturating_sub(kept)
+            .max(AT_LEAST)
+    };
+    if tokio::time::timeout(left(2 * AT_LEAST), sources.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "some senders did not finish; what was not acknowledged is sent again by them"
+        );
     }
-
-    async fn drain(self) {
-        self.drain.store(true, Ordering::Relaxed);
-        let deadline = Instant::now() + DETECTOR_DRAIN;
-        while !self.thread.is_finished() && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        self.stop.store(true, Ordering::Relaxed);
-        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the detector stopped unexpectedly; what it has not read is read after the next start");
-        }
+    detector.drain(left(AT_LEAST)).await;
+    let unfinished = match metrics.take_deliveries() {
+        Some(deliveries) => deliveries.drain(left(Duration::ZERO)).await,
+        None => Vec::new(),
+    };
+    if !unfinished.is_empty() {
+        tracing::warn!(
+            outputs = unfinished.join(", "),
+            "alerts still wait for outputs; they are delivered after the next start"
+        );
     }
 }
 
-async fn webhook(config: &Config, state_dir: &Path, events: &Journal) -> anyhow::Result<Option<Webhook>> {
-    let Some(mut webhook) = config.sources.webhook.clone() else { return Ok(None) };
-    webhook.dead_letters.get_or_insert_with(|| state_dir.join("dead-letters/webhook"));
+async fn webhook(
+    config: &Config,
+    state_dir: &Path,
+    events: &Journal,
+) -> anyhow::Result<Option<Webhook>> {
+    let Some(mut webhook) = config.sources.webhook.clone() else {
+        return Ok(None);
+    };
+    webhook
+        .dead_letters
+        .get_or_insert_with(|| state_dir.join("dead-letters/webhook"));
     let events = events.clone();
     let ready = move || matches!(events.health(), kubevigil_journal::Health::Good);
-    Ok(Some(Webhook::bind(webhook).await?.with_readiness(Arc::new(ready))))
+    Ok(Some(
+        Webhook::bind(webhook)
+            .await?
+            .with_readiness(Arc::new(ready)),
+    ))
 }
 
 fn open_journal(folder: &PathBuf, options: Options) -> anyhow::Result<Journal> {
@@ -217,20 +267,51 @@ fn report(folder: &Path, recovery: &Recovery) {
     let folder = folder.display().to_string();
     if recovery.cut_bytes > 0 {
         let bytes = recovery.cut_bytes;
-        tracing::info!(folder, bytes, "cut a half-written record off the journal; it was never acknowledged");
+        tracing::info!(
+            folder,
+            bytes,
+            "cut a half-written record off the journal; it was never acknowledged"
+        );
     }
     for damaged in &recovery.damaged {
-        tracing::error!(folder, ?damaged, "a part of the journal is damaged and is skipped");
+        tracing::error!(
+            folder,
+            ?damaged,
+            "a part of the journal is damaged and is skipped"
+        );
     }
 }
 
-fn options(config: &JournalConfig) -> Options {
+fn options(config: &Config) -> Options {
+    let journal = &config.journal;
     Options {
-        segment_bytes: config.segment_bytes,
-        retain_bytes: config.retain_bytes,
-        retain_age: Some(Duration::from_secs(config.retain_hours.saturating_mul(3_600))),
-        duplicate_window: config.duplicate_window,
-        max_waiting_bytes: config.max_waiting_bytes,
-        ..Options::default()
+        segment_bytes: journal.segment_bytes,
+        retain_bytes: journal.retain_bytes,
+        retain_age: Some(Duration::from_secs(
+            journal.retain_hours.saturating_mul(3_600),
+        )),
+        max_record_bytes: longest_record(config),
+        duplicate_window: journal.duplicate_window,
+        max_waiting_bytes: journal.max_waiting_bytes,
     }
+}
+
+/// What any source may hand over fits into a record, or it would be sent again and again for nothing.
+fn longest_record(config: &Config) -> usize {
+    let body = config
+        .sources
+        .webhook
+        .as_ref()
+        .map_or(0, |webhook| webhook.max_body_bytes);
+    let body = usize::try_from(body).unwrap_or(usize::MAX);
+    let line = config
+        .sources
+        .files
+        .iter()
+        .map(|files| files.max_line_bytes)
+        .max()
+        .unwrap_or_default();
+    body.max(line)
+        .saturating_add(LONGEST_ENVELOPE)
+        .max(Options::default().max_record_bytes)
 }

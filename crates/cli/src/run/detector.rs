@@ -1,22 +1,26 @@
 //! From the journal of events, through the rules, into the journal of alerts.
 //!
-//! One thread reads events in order, so alerts have one order too. It appends what it found to the outbox and waits until that is on
-//! disk before it commits its place among the events. A crash in between repeats events, whose alerts have the same identities:
-//! the outbox knows them and does not take them twice.
+//! One thread reads events in order, so alerts have one order too. It appends what it found to the outbox and commits its place
+//! among the events once that is on disk. A crash in between repeats events, whose alerts have the same identities: the outbox
+//! knows its newest and does not take them twice. So places need not be committed with every round, each commit being a write to
+//! disk, as long as the alerts since the last one are fewer than the outbox remembers ([`COMMIT_ALERTS`]).
+
+mod progress;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kubevigil_alerts::outbox::Outbox;
 use kubevigil_alerts::{Alert, EventSummary};
 use kubevigil_audit::json::PathScratch;
 use kubevigil_audit::time::Timestamp;
 use kubevigil_detect::{Position, Scratch};
-use kubevigil_journal::{Place, ReadError, Reader, Record};
+use kubevigil_journal::{Place, ReadError, Reader, Record, Ticket};
 use kubevigil_sources::Origin;
 use kubevigil_sources::envelope::Envelope;
 
+use crate::run::detector::progress::Progress;
 use crate::run::live_rules::{LiveRules, Ruling};
 
 /// The name of the detector's place in the journal of events.
@@ -24,12 +28,10 @@ pub(crate) const READER: &str = "detect";
 
 /// Most events of one round.
 const ROUND_EVENTS: usize = 4_096;
-/// Most bytes of one round: what waits in memory between two commits.
+/// Most bytes of one round: what waits in memory until its alerts are on disk.
 const ROUND_BYTES: usize = 8 << 20;
 /// How long a quiet journal is waited for.
 const IDLE: Duration = Duration::from_millis(250);
-/// Places are committed this often while there is more to read; each commit is a write to disk.
-const COMMIT_EVERY: Duration = Duration::from_millis(250);
 
 /// What the detector counts.
 #[derive(Debug, Default)]
@@ -56,50 +58,80 @@ pub(crate) struct Detector {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
+/// Alerts on their way to disk, and the last event that was read for them.
+struct Found {
+    alerts: Vec<Alert>,
+    ticket: Option<Ticket>,
+    last: Place,
+}
+
 impl Detector {
     /// Reads until it is told to stop.
+    ///
+    /// While the alerts of one round are brought to disk, the next round is put to the rules.
     pub(crate) fn run(mut self) {
-        let mut scratch = Scratch::default();
-        let mut stream = Stream::default();
-        let mut committed = Instant::now();
-        let mut done: Option<Place> = None;
+        let (mut stream, mut progress) = (Stream::default(), Progress::default());
+        let mut before: Option<Found> = None;
         while !self.stop.load(Ordering::Relaxed) {
-            let idle = if done.is_some() { Duration::ZERO } else { IDLE };
-            let records = match self.events.read(ROUND_EVENTS, ROUND_BYTES, idle) {
-                Ok(records) => records,
-                Err(ReadError::Closed) => break,
-                Err(error) => {
-                    tracing::error!(%error, "cannot read the journal of events; trying again");
-                    std::thread::sleep(IDLE);
-                    continue;
-                }
+            // Looked at first: what is journaled before it is set must be read.
+            let draining = self.drain.load(Ordering::Relaxed);
+            let patience = if draining || before.is_some() {
+                Duration::ZERO
+            } else {
+                progress.patience().min(IDLE)
             };
-            if let Some(last) = records.last() {
-                let last = last.place;
-                if !self.round(&records, &mut stream, &mut scratch) {
-                    break;
-                }
-                done = Some(last);
-            } else if done.is_none() && self.drain.load(Ordering::Relaxed) {
+            let Some(records) = self.read(patience) else {
+                break;
+            };
+            if draining && records.is_empty() && before.is_none() {
                 break;
             }
-            if done.is_some() && (records.is_empty() || committed.elapsed() >= COMMIT_EVERY) {
-                self.commit(done.take());
-                committed = Instant::now();
+            let found = self.round(&records, &mut stream);
+            if !self.settle(before.take(), &mut progress) {
+                return;
             }
+            before = found;
+            progress.commit_if_due(&self.events);
         }
-        self.commit(done);
+        if self.settle(before, &mut progress) {
+            progress.commit(&self.events);
+        }
     }
 
-    /// Puts events to the rules and brings their alerts to disk. False when it was told to stop before it could.
-    fn round(&self, records: &[Record], stream: &mut Stream, scratch: &mut Scratch) -> bool {
+    /// The next events; none after a while without. `None` when the journal is closed.
+    fn read(&mut self, patience: Duration) -> Option<Vec<Record>> {
+        match self.events.read(ROUND_EVENTS, ROUND_BYTES, patience) {
+            Ok(records) => Some(records),
+            Err(ReadError::Closed) => None,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the journal of events; trying again");
+                std::thread::sleep(IDLE);
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// Puts events to the rules and sends their alerts on their way to disk.
+    fn round(&self, records: &[Record], stream: &mut Stream) -> Option<Found> {
+        let last = records.last()?.place;
         let ruling = self.rules.current();
         let mut alerts = Vec::new();
         for record in records {
-            self.detect(record, &ruling, stream, scratch, &mut alerts);
+            self.detect(record, &ruling, stream, &mut alerts);
         }
-        self.counters.events.fetch_add(records.len() as u64, Ordering::Relaxed);
-        alerts.is_empty() || self.append(&alerts)
+        self.counters
+            .events
+            .fetch_add(records.len() as u64, Ordering::Relaxed);
+        let ticket = if alerts.is_empty() {
+            None
+        } else {
+            self.alerts.append(&alerts).ok()
+        };
+        Some(Found {
+            alerts,
+            ticket,
+            last,
+        })
     }
 
     fn detect(
@@ -107,24 +139,28 @@ impl Detector {
         record: &Record,
         ruling: &Ruling,
         stream: &mut Stream,
-        scratch: &mut Scratch,
         alerts: &mut Vec<Alert>,
     ) {
         let envelope = match Envelope::decode(&record.payload) {
             Ok(envelope) => envelope,
             Err(error) => return self.unreadable(record.place, &error),
         };
-        let event = &envelope.arrival.raw;
         stream.number += 1;
         let position = Position {
             number: stream.number,
             first_time: stream.first_time,
-            received: Timestamp { nanoseconds: envelope.received },
+            received: Timestamp {
+                nanoseconds: envelope.received,
+            },
         };
-        let found = match ruling.matcher.detect(event, &position, scratch) {
-            Ok(found) => found,
-            Err(error) => return self.unreadable(record.place, &error),
-        };
+        let found =
+            match ruling
+                .matcher
+                .detect(&envelope.arrival.raw, &position, &mut stream.scratch)
+            {
+                Ok(found) => found,
+                Err(error) => return self.unreadable(record.place, &error),
+            };
         stream.first_time.get_or_insert(found.time);
         if found.list.is_empty() {
             return;
@@ -141,41 +177,67 @@ impl Detector {
         tracing::warn!(place = place.number(), %error, "an event in the journal cannot be read; the rules have not seen it");
     }
 
-    /// Brings alerts to disk, however long the disk is full. False when it was told to stop before it could.
+    /// Waits until the alerts of a round are on disk, however long that is full. False when it was told to stop before.
+    fn settle(&self, found: Option<Found>, progress: &mut Progress) -> bool {
+        let Some(Found {
+            alerts,
+            ticket,
+            last,
+        }) = found
+        else {
+            return true;
+        };
+        let durable = alerts.is_empty()
+            || match ticket.map(|ticket| self.wait(ticket)) {
+                Some(Ok(())) => true,
+                Some(Err(_)) | None => self.append(&alerts),
+            };
+        if durable {
+            progress.settled(last, alerts.len());
+        }
+        durable
+    }
+
+    /// Tries until alerts are on disk. False when it was told to stop before.
     fn append(&self, alerts: &[Alert]) -> bool {
         let mut wait = Duration::from_millis(100);
         while !self.stop.load(Ordering::Relaxed) {
-            match self.try_append(alerts) {
+            let appended = self
+                .alerts
+                .append(alerts)
+                .map_err(|error| error.to_string());
+            match appended.and_then(|ticket| self.wait(ticket)) {
                 Ok(()) => return true,
-                Err(error) => tracing::error!(error, "cannot write alerts to the outbox; trying again"),
+                Err(error) => tracing::error!(
+                    error,
+                    alerts = alerts.len(),
+                    "cannot write alerts to the outbox; trying again"
+                ),
             }
             std::thread::sleep(wait);
-            wait = (wait * 2).min(Duration::from_secs(5));
+            wait = (wait * 2).min(Duration::from_secs(2));
         }
         false
     }
 
-    fn try_append(&self, alerts: &[Alert]) -> Result<(), String> {
-        let ticket = self.alerts.append(alerts).map_err(|error| error.to_string())?;
+    fn wait(&self, ticket: Ticket) -> Result<(), String> {
         let appended = ticket.wait().map_err(|error| error.to_string())?;
-        self.counters.alerts.fetch_add(appended.written, Ordering::Relaxed);
-        self.counters.repeated.fetch_add(appended.duplicates, Ordering::Relaxed);
+        self.counters
+            .alerts
+            .fetch_add(appended.written, Ordering::Relaxed);
+        self.counters
+            .repeated
+            .fetch_add(appended.duplicates, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn commit(&self, place: Option<Place>) {
-        let Some(place) = place else { return };
-        if let Err(error) = self.events.commit(place) {
-            tracing::error!(%error, "cannot commit the detector's place; after a restart it would read some events again");
-        }
     }
 }
 
-/// What is known about the stream of events since the start.
-#[derive(Debug, Default)]
+/// What is known about the stream of events since the start, and memory that is used again for each of them.
+#[derive(Default)]
 struct Stream {
     number: u64,
     first_time: Option<Timestamp>,
+    scratch: Scratch,
     summary: PathScratch,
 }
 

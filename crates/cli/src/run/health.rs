@@ -1,6 +1,6 @@
 //! The server for health checks and metrics.
 //!
-//! `/healthz` says that the process is alive, `/readyz` that it can take events, `/metrics` counts (OpenMetrics text).
+//! `/healthz` says that the process does its work and need not be started anew, `/readyz` that it can take events, `/metrics` counts (OpenMetrics text).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,19 +39,29 @@ impl HealthServer {
     /// Serves until `shutdown`.
     pub(crate) async fn serve(self, metrics: Arc<Metrics>, shutdown: CancellationToken) {
         let routes = Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/healthz", get(liveness))
             .route("/readyz", get(readiness))
             .route("/metrics", get(exposition))
             .with_state(metrics);
-        let served = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        let served = axum::serve(self.listener, routes)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await;
         if let Err(error) = served {
             tracing::error!(%error, "the health server stopped");
         }
     }
 }
 
+async fn liveness(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+    answer(metrics.broken().map(str::to_owned))
+}
+
 async fn readiness(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    match metrics.not_ready() {
+    answer(metrics.not_ready())
+}
+
+fn answer(trouble: Option<String>) -> impl IntoResponse {
+    match trouble {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }

@@ -31,9 +31,14 @@ impl Intake for JournalIntake {
             records(&batch)
         } else {
             let hashing = tokio::task::spawn_blocking(move || records(&batch));
-            hashing.await.map_err(|error| Refused::Storage(format!("preparing the events failed: {error}")))?
+            hashing.await.map_err(|error| {
+                Refused::Storage(format!("preparing the events failed: {error}"))
+            })?
         };
-        let ticket = self.journal.append(records).map_err(|error| refused(&error))?;
+        let ticket = self
+            .journal
+            .append(records)
+            .map_err(|error| refused(&error))?;
         match ticket.await {
             Ok(_) => Ok(()),
             Err(error) if error.kind == WriteErrorKind::Stopped => Err(Refused::Stopping),
@@ -52,7 +57,10 @@ fn refused(error: &AppendError) -> Refused {
 
 fn records(batch: &Batch) -> Vec<NewRecord> {
     let record = |arrival| {
-        NewRecord::keyed(content_key(arrival), Envelope::encode(&batch.origin, batch.received, arrival))
+        NewRecord::keyed(
+            content_key(arrival),
+            Envelope::encode(&batch.origin, batch.received, arrival),
+        )
     };
     batch.events.iter().map(record).collect()
 }
@@ -61,6 +69,8 @@ fn records(batch: &Batch) -> Vec<NewRecord> {
 fn content_key(arrival: &kubevigil_sources::Arrival) -> [u8; 16] {
     let digest = blake3::hash(&arrival.raw);
     let mut key = [0; 16];
-    key.iter_mut().zip(digest.as_bytes()).for_each(|(byte, digest)| *byte = *digest);
+    key.iter_mut()
+        .zip(digest.as_bytes())
+        .for_each(|(byte, digest)| *byte = *digest);
     key
 }

@@ -74,7 +74,12 @@ impl Ruling {
     /// Rules that were there before keep their count: a counter must not go back.
     fn inherit_matches(&mut self, old: &Self) {
         for (rule, count) in self.matcher.rules().iter().zip(&mut self.matches) {
-            let known = old.matcher.rules().iter().zip(&old.matches).find(|(known, _)| known.name == rule.name);
+            let known = old
+                .matcher
+                .rules()
+                .iter()
+                .zip(&old.matches)
+                .find(|(known, _)| known.name == rule.name);
             if let Some((_, before)) = known {
                 *count = AtomicU64::new(before.load(Ordering::Relaxed));
             }
@@ -86,6 +91,10 @@ fn compile(config: &RulesConfig) -> anyhow::Result<Ruling> {
     let rule_set = RuleSet::load(&config.choice())?;
     rule_set.require_loaded()?;
     let matcher = Matcher::compile(&rule_set.selected, Matching::from(config.matching).into())?;
-    let matches = matcher.rules().iter().map(|_| AtomicU64::default()).collect();
+    let matches = matcher
+        .rules()
+        .iter()
+        .map(|_| AtomicU64::default())
+        .collect();
     Ok(Ruling { matcher, matches })
 }

@@ -13,11 +13,18 @@ pub(crate) fn start(config: &LogConfig) {
         LogLevel::Warn => "warn",
     };
     // What libraries say below a warning is for their authors.
-    let default = format!("warn,kubevigil={level},kubevigil_alerts={level},kubevigil_journal={level},kubevigil_sources={level}");
+    let default = format!(
+        "warn,kubevigil={level},kubevigil_alerts={level},kubevigil_journal={level},kubevigil_sources={level}"
+    );
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr);
     match config.format {
         LogFormat::Json => builder.json().init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
     }
 }

@@ -34,12 +34,22 @@ pub(crate) fn prepare(config: &SourcesConfig, state_dir: &Path) -> anyhow::Resul
 impl Readers {
     /// What each source counts.
     pub(crate) fn counters(&self) -> Vec<(&'static str, Arc<SourceCounters>)> {
-        let files = self.follows.iter().map(|follow| ("file", follow.counters()));
-        files.chain(self.stdin.iter().map(|stdin| ("stdin", stdin.counters()))).collect()
+        let files = self
+            .follows
+            .iter()
+            .map(|follow| ("file", follow.counters()));
+        files
+            .chain(self.stdin.iter().map(|stdin| ("stdin", stdin.counters())))
+            .collect()
     }
 
     /// Starts all of them.
-    pub(crate) fn start(self, intake: &Arc<dyn Intake>, tasks: &TaskTracker, stop: &CancellationToken) {
+    pub(crate) fn start(
+        self,
+        intake: &Arc<dyn Intake>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
         for follow in self.follows {
             let (intake, stop) = (Arc::clone(intake), stop.clone());
             tasks.spawn(async move {
@@ -69,7 +79,10 @@ fn settings(config: &FilesConfig) -> FollowSettings {
             From::Start => follow::From::Start,
         },
         poll: Duration::from_millis(config.poll_milliseconds),
-        limits: Limits { line: config.max_line_bytes, ..defaults.limits },
+        limits: Limits {
+            line: config.max_line_bytes,
+            ..defaults.limits
+        },
         ..defaults
     }
 }

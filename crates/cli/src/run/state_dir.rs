@@ -12,7 +12,11 @@ pub(crate) fn choose(configured: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = configured {
         return Ok(folder);
     }
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     if let Some(folder) = variable("STATE_DIRECTORY") {
         return Ok(folder);
     }
@@ -31,8 +35,14 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .with_context(|| format!("cannot create the state folder {}; choose another with --state-dir", folder.display()))?;
-    let metadata = fs::metadata(folder).with_context(|| format!("cannot read the state folder {}", folder.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot create the state folder {}; choose another with --state-dir",
+                folder.display()
+            )
+        })?;
+    let metadata = fs::metadata(folder)
+        .with_context(|| format!("cannot read the state folder {}", folder.display()))?;
     let own = rustix::process::geteuid().as_raw();
     if metadata.uid() != own {
         bail!(

@@ -31,6 +31,11 @@ impl Signals {
         })
     }
 
+    /// Waits until told to stop.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
+    }
+
     /// The next signal.
     pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {

@@ -1,0 +1,112 @@
+//! What the daemon says when it has started: what runs, what listens where, where state lies, and what to do next.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use kubevigil_alerts::config::OutputConfig;
+
+use crate::config::{Config, SourcesConfig};
+
+/// What is said, gathered while the configuration is still at hand.
+#[derive(Debug)]
+pub(crate) struct Banner {
+    state_dir: String,
+    /// Scheme and path of the webhook, and whether anybody may send.
+    webhook: Option<(&'static str, String, bool)>,
+    files: Vec<String>,
+    stdin: bool,
+    outputs: Vec<String>,
+}
+
+impl Banner {
+    /// What a configuration leads to.
+    pub(crate) fn new(config: &Config, state_dir: &Path) -> Self {
+        let SourcesConfig {
+            webhook,
+            files,
+            stdin,
+        } = &config.sources;
+        let webhook = webhook.as_ref().map(|webhook| {
+            let scheme = if webhook.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            };
+            let certificates = webhook
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some());
+            let open = webhook.tokens.is_none() && !certificates;
+            (
+                scheme,
+                webhook.paths.first().cloned().unwrap_or_default(),
+                open,
+            )
+        });
+        Self {
+            state_dir: state_dir.display().to_string(),
+            webhook,
+            files: files.iter().flat_map(|files| files.paths.clone()).collect(),
+            stdin: *stdin,
+            outputs: config.outputs.iter().map(describe).collect(),
+        }
+    }
+
+    /// Says it.
+    pub(crate) fn say(
+        &self,
+        rules: usize,
+        webhook: Option<SocketAddr>,
+        health: Option<SocketAddr>,
+    ) {
+        tracing::info!(
+            "kubevigil {} is running: {rules} rules, state in {}",
+            env!("CARGO_PKG_VERSION"),
+            self.state_dir
+        );
+        self.say_sources(webhook);
+        match self.outputs.as_slice() {
+            [] => tracing::warn!(
+                "no output is configured: alerts are kept and go nowhere; add one to `outputs`"
+            ),
+            outputs => tracing::info!("alerts go to {}", outputs.join(", ")),
+        }
+        if let Some(health) = health {
+            tracing::info!("health checks and metrics on http://{health}");
+        }
+    }
+
+    fn say_sources(&self, address: Option<SocketAddr>) {
+        if let (Some((scheme, path, open)), Some(address)) = (&self.webhook, address) {
+            let url = format!("{scheme}://{address}{path}");
+            tracing::info!("audit webhook on {url}");
+            tracing::info!(
+                "to send events here, start kube-apiserver with --audit-policy-file and with --audit-webhook-config-file, a \
+                 kubeconfig whose server is {url} (docs/kube-apiserver.md has both files)"
+            );
+            if *open && !address.ip().is_loopback() {
+                tracing::warn!(
+                    "anybody who reaches {address} can send events; set client_ca or tokens under sources.webhook"
+                );
+            }
+        }
+        if !self.files.is_empty() {
+            tracing::info!("following {}", self.files.join(", "));
+        }
+        if self.stdin {
+            tracing::info!("reading events from standard input");
+        }
+        if self.webhook.is_none() && self.files.is_empty() && !self.stdin {
+            tracing::warn!("no source is configured: no events will come; set one under `sources`");
+        }
+    }
+}
+
+/// An output by its kind and name. Not by its address, which may hold a secret.
+fn describe(output: &OutputConfig) -> String {
+    match output {
+        OutputConfig::File(file) => format!("the file {}", file.path.display()),
+        OutputConfig::Http(_) => format!("{} (HTTP)", output.name()),
+        OutputConfig::Stdout(_) => "standard output".to_owned(),
+    }
+}
