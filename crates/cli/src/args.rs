@@ -183,8 +183,9 @@ pub(crate) struct CompletionsArgs {
 /// Which rules take part.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RuleArgs {
-    /// Rule files, or folders of them (.yaml, .yml, sorted by path), loaded in this order after the default rules.
-    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
+    /// A rule file, or a folder of them (.yaml, .yml, sorted by path); may be given again. Loaded in this order after the default
+    /// rules.
+    #[arg(long, value_name = "FILE|DIR")]
     pub(crate) rules: Vec<PathBuf>,
     /// Leave the built-in rules out.
     #[arg(long)]
@@ -241,6 +242,11 @@ impl From<Matching> for RuleMatching {
 /// Prints the completion script to standard output.
 pub(crate) fn print_completions(arguments: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut command = Cli::command();
-    clap_complete::generate(arguments.shell, &mut command, "kubevigil", &mut std::io::stdout());
+    clap_complete::generate(
+        arguments.shell,
+        &mut command,
+        "kubevigil",
+        &mut std::io::stdout(),
+    );
     Ok(ExitCode::SUCCESS)
 }

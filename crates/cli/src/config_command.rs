@@ -42,17 +42,26 @@ fn check(file: &Path, format: Format) -> anyhow::Result<ExitCode> {
         let verdict = if sound { "ok" } else { "cannot be used" };
         writeln!(out, "{}: {verdict}", file.display())?;
     }
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// Whether what the configuration names exists and can be used; complaints go to standard error.
 fn refers_to_usable_things(config: &Config) -> bool {
     let rules = RuleSet::load(&config.rules.choice()).and_then(|rules| rules.require_loaded());
     let webhook = match &config.sources.webhook {
-        Some(webhook) => kubevigil_sources::webhook::check_credentials(webhook).map_err(anyhow::Error::from),
+        Some(webhook) => {
+            kubevigil_sources::webhook::check_credentials(webhook).map_err(anyhow::Error::from)
+        }
         None => Ok(()),
     };
-    let problems: Vec<anyhow::Error> = [rules, webhook].into_iter().filter_map(Result::err).collect();
+    let problems: Vec<anyhow::Error> = [rules, webhook]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
     problems.iter().for_each(terminal::complain);
     problems.is_empty()
 }

@@ -56,7 +56,8 @@ impl RuleSet {
             load_default_rules(&mut loader);
         }
         for file in rule_files(&choice.files)? {
-            let text = fs::read(&file).with_context(|| format!("cannot read the rule file {}", file.display()))?;
+            let text = fs::read(&file)
+                .with_context(|| format!("cannot read the rule file {}", file.display()))?;
             let text = String::from_utf8(text)
                 .with_context(|| format!("the rule file {} is not UTF-8 text", file.display()))?;
             loader.load_file(&file.display().to_string(), &text);
@@ -76,7 +77,9 @@ impl RuleSet {
             }
         }
         if !self.loaded.successful() {
-            bail!("the rules were not loaded; `kubevigil rules check FILE…` shows the mistakes again");
+            bail!(
+                "the rules were not loaded; `kubevigil rules check FILE…` shows the mistakes again"
+            );
         }
         Ok(())
     }
@@ -100,7 +103,10 @@ fn options(choice: &RuleChoice) -> Options {
         hostname: hostname().unwrap_or_default().into(),
         ..FieldOptions::default()
     };
-    Options { fields, ..Options::default() }
+    Options {
+        fields,
+        ..Options::default()
+    }
 }
 
 fn load_default_rules(loader: &mut Loader) {
@@ -108,7 +114,10 @@ fn load_default_rules(loader: &mut Loader) {
     names.sort();
     for name in names {
         if let Some(file) = DefaultRules::get(&name) {
-            loader.load_file(&format!("{DEFAULT_RULES}{name}"), &String::from_utf8_lossy(&file.data));
+            loader.load_file(
+                &format!("{DEFAULT_RULES}{name}"),
+                &String::from_utf8_lossy(&file.data),
+            );
         }
     }
 }

@@ -16,10 +16,18 @@ use crate::rule_set::{RuleChoice, RuleSet};
 
 pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        RulesCommand::Check { files, format, fixed_fields } => check::execute(files, *format, *fixed_fields),
+        RulesCommand::Check {
+            files,
+            format,
+            fixed_fields,
+        } => check::execute(files, *format, *fixed_fields),
         RulesCommand::Fields { filter, format } => fields::execute(filter.as_deref(), *format),
         RulesCommand::List { rules, format } => list::execute(rules, *format),
-        RulesCommand::Show { rule, rules, format } => show::execute(rule, rules, *format),
+        RulesCommand::Show {
+            rule,
+            rules,
+            format,
+        } => show::execute(rule, rules, *format),
     }
 }
 
@@ -51,7 +59,11 @@ impl<'r> RuleSummary<'r> {
     fn new(rule: &'r Rule) -> Self {
         Self {
             rule: &rule.name,
-            description: rule.description.split_whitespace().collect::<Vec<_>>().join(" "),
+            description: rule
+                .description
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
             priority: rule.priority.as_str(),
             enabled: rule.enabled,
             source: &rule.source,

@@ -6,8 +6,8 @@
 mod problems;
 mod progress;
 mod report;
-mod tally;
 pub(crate) mod table;
+mod tally;
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
@@ -48,7 +48,9 @@ fn inputs(files: &[String]) -> anyhow::Result<Vec<Input>> {
         return Ok(vec![Input::Stdin]);
     }
     resolve(files).or_else(|errors| {
-        errors.into_iter().for_each(|error| terminal::complain(&error.into()));
+        errors
+            .into_iter()
+            .for_each(|error| terminal::complain(&error.into()));
         bail!("nothing was scanned")
     })
 }
@@ -98,7 +100,10 @@ impl<'a, W: Write> Scan<'a, W> {
         for found in Events::new(Arc::clone(&name), Box::new(stream), self.line_limit) {
             match found {
                 Found::Event(arrival) => self.event(&name, &arrival)?,
-                Found::Problem(problem) => self.problems.add(&problem.file, problem.line, &problem.reason),
+                Found::Problem(problem) => {
+                    self.problems
+                        .add(&problem.file, problem.line, &problem.reason)
+                }
             }
         }
         self.tally.file();
@@ -107,7 +112,10 @@ impl<'a, W: Write> Scan<'a, W> {
 
     fn event(&mut self, file: &Arc<str>, arrival: &Arrival) -> anyhow::Result<()> {
         let position = self.tally.next_position(arrival);
-        let found = match self.matcher.detect(&arrival.raw, &position, &mut self.scratch) {
+        let found = match self
+            .matcher
+            .detect(&arrival.raw, &position, &mut self.scratch)
+        {
             Ok(found) => found,
             Err(error) => {
                 self.tally.unreadable();
@@ -127,7 +135,9 @@ impl<'a, W: Write> Scan<'a, W> {
             let alert = Alert::new(&detection, &event);
             self.tally.alert(alert.priority);
             match &self.printer {
-                Printer::Lines(renderer) => writeln!(self.out, "{}", renderer.line(&alert)).context("cannot print")?,
+                Printer::Lines(renderer) => {
+                    writeln!(self.out, "{}", renderer.line(&alert)).context("cannot print")?
+                }
                 Printer::Report => self.report.add(&detection.rule, &alert),
             }
         }
@@ -138,17 +148,22 @@ impl<'a, W: Write> Scan<'a, W> {
         self.progress.finish();
         if matches!(self.printer, Printer::Report) {
             self.report.write(&mut self.out)?;
-            self.tally.write(&mut self.out, &self.report, &self.problems)?;
+            self.tally
+                .write(&mut self.out, &self.report, &self.problems)?;
         }
         self.out.flush()?;
         self.problems.show();
         let worst = self.tally.worst();
-        let found_wanting = arguments.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit));
-        Ok(match (arguments.strict && !self.problems.is_empty(), found_wanting) {
-            (true, _) => ExitCode::from(2),
-            (false, true) => ExitCode::from(1),
-            (false, false) => ExitCode::SUCCESS,
-        })
+        let found_wanting = arguments
+            .fail_on
+            .is_some_and(|limit| worst.is_some_and(|worst| worst >= limit));
+        Ok(
+            match (arguments.strict && !self.problems.is_empty(), found_wanting) {
+                (true, _) => ExitCode::from(2),
+                (false, true) => ExitCode::from(1),
+                (false, false) => ExitCode::SUCCESS,
+            },
+        )
     }
 }
 
@@ -159,8 +174,15 @@ impl Printer {
             ScanFormat::Json => Format::Json,
             ScanFormat::Text => return Self::Report,
         };
-        let falco = FalcoStyle { time_format_iso_8601: arguments.iso_time, ..FalcoStyle::default() };
+        let falco = FalcoStyle {
+            time_format_iso_8601: arguments.iso_time,
+            ..FalcoStyle::default()
+        };
         let hostname = arguments.hostname.clone().or_else(hostname);
-        Self::Lines(Renderer { format, falco, hostname: hostname.filter(|_| format == Format::Falco) })
+        Self::Lines(Renderer {
+            format,
+            falco,
+            hostname: hostname.filter(|_| format == Format::Falco),
+        })
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn read_or_fail(file: &Path) -> anyhow::Result<Config> {
 /// Reads a configuration file. An error is a file that cannot be read at all.
 pub(crate) fn read(file: &Path) -> anyhow::Result<ConfigReport> {
     let text = fs::read_to_string(file).with_context(|| {
-        format!("cannot read the configuration {}; kubevigil runs without one, too", file.display())
+        format!(
+            "cannot read the configuration {}; kubevigil runs without one, too",
+            file.display()
+        )
     })?;
     Ok(parse(&file.display().to_string(), &text))
 }
@@ -59,9 +62,15 @@ pub(crate) fn schema() -> schemars::Schema {
 /// Reads the text of a configuration file.
 pub(crate) fn parse(name: &str, text: &str) -> ConfigReport {
     let source = Source::file(name, text);
-    let mut reading = Reading { source, diagnostics: Vec::new() };
+    let mut reading = Reading {
+        source,
+        diagnostics: Vec::new(),
+    };
     let config = reading.config();
-    let report = FileReport { file: name.to_owned(), diagnostics: reading.diagnostics };
+    let report = FileReport {
+        file: name.to_owned(),
+        diagnostics: reading.diagnostics,
+    };
     let config = config.filter(|_| report.successful());
     ConfigReport { config, report }
 }
@@ -80,11 +89,19 @@ impl Reading {
                 return None;
             }
         };
-        let Some(root) = documents.first().map(|document| &document.root).filter(|root| !root.is_null()) else {
+        let Some(root) = documents
+            .first()
+            .map(|document| &document.root)
+            .filter(|root| !root.is_null())
+        else {
             return Some(Config::default());
         };
         if let Some(second) = documents.get(1) {
-            self.mistake("a configuration is one YAML document".to_owned(), second.root.span.clone(), None);
+            self.mistake(
+                "a configuration is one YAML document".to_owned(),
+                second.root.span.clone(),
+                None,
+            );
         }
         let config = self.deserialize(root)?;
         self.check(&config, root);
@@ -102,7 +119,8 @@ impl Reading {
             let mut path = segments(error.path());
             let message = error.inner().to_string();
             // What is missing now may be what was taken out before: then the mistake is known already.
-            let follows = message.starts_with("missing field") && taken.iter().any(|known| known.starts_with(&path));
+            let follows = message.starts_with("missing field")
+                && taken.iter().any(|known| known.starts_with(&path));
             if !follows {
                 self.serde_mistake(&message, &path, root);
             }
@@ -116,9 +134,11 @@ impl Reading {
 
     fn serde_mistake(&mut self, message: &str, path: &[String], root: &Node) {
         let (span, found) = node_at(root, path);
-        let help = unknown_field(message).map(|(word, expected)| match closest(word, expected.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("expected one of {}", expected.join(", ")),
+        let help = unknown_field(message).map(|(word, expected)| {
+            match closest(word, expected.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("expected one of {}", expected.join(", ")),
+            }
         });
         let message = match unknown_field(message) {
             Some((word, _)) => format!("unknown key `{word}`"),
@@ -142,8 +162,15 @@ impl Reading {
         }
         for (position, select) in config.rules.select.iter().enumerate() {
             if select.enable.is_none() && select.disable.is_none() {
-                let (span, _) = node_at(root, &["rules".into(), "select".into(), position.to_string()]);
-                self.mistake("expected `enable` or `disable`, each with `rule` or `tag`".to_owned(), span, None);
+                let (span, _) = node_at(
+                    root,
+                    &["rules".into(), "select".into(), position.to_string()],
+                );
+                self.mistake(
+                    "expected `enable` or `disable`, each with `rule` or `tag`".to_owned(),
+                    span,
+                    None,
+                );
             }
         }
     }
@@ -169,10 +196,18 @@ fn segments(path: &ErrorPath) -> Vec<String> {
 
 /// The word and what was expected, of serde's message about an unknown field.
 fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let mut quoted = message
+        .strip_prefix("unknown field ")?
+        .split('`')
+        .skip(1)
+        .step_by(2);
     Some((quoted.next()?, quoted.collect()))
 }
 
 fn in_path(message: &str, path: &[String]) -> String {
-    if path.is_empty() { message.to_owned() } else { format!("{}: {message}", path.join(".")) }
+    if path.is_empty() {
+        message.to_owned()
+    } else {
+        format!("{}: {message}", path.join("."))
+    }
 }

@@ -13,7 +13,9 @@ pub(crate) fn to_json(node: &Node) -> Value {
         return Value::Array(items.iter().map(to_json).collect());
     }
     if let Some(pairs) = node.pairs() {
-        let entries = pairs.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_json(value)));
+        let entries = pairs
+            .iter()
+            .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), to_json(value)));
         return Value::Object(entries.collect::<Map<_, _>>());
     }
     if node.is_null() {
@@ -24,7 +26,13 @@ pub(crate) fn to_json(node: &Node) -> Value {
 
 fn scalar(node: &Node) -> Value {
     let text = node.text().unwrap_or_default();
-    let plain = matches!(&node.kind, Kind::Scalar { style: Style::Plain, .. });
+    let plain = matches!(
+        &node.kind,
+        Kind::Scalar {
+            style: Style::Plain,
+            ..
+        }
+    );
     if !plain {
         return Value::String(text.to_owned());
     }
@@ -56,12 +64,17 @@ pub(crate) fn node_at(root: &Node, path: &[String]) -> (Range<usize>, bool) {
 
 /// Removes the member of an object at a path; false when there is none.
 pub(crate) fn take_out(value: &mut Value, path: &[String]) -> bool {
-    let Some((last, parents)) = path.split_last() else { return false };
+    let Some((last, parents)) = path.split_last() else {
+        return false;
+    };
     let mut parent = value;
     for step in parents {
         let next = match parent {
             Value::Object(entries) => entries.get_mut(step),
-            Value::Array(items) => step.parse::<usize>().ok().and_then(|position| items.get_mut(position)),
+            Value::Array(items) => step
+                .parse::<usize>()
+                .ok()
+                .and_then(|position| items.get_mut(position)),
             _ => None,
         };
         let Some(next) = next else { return false };

@@ -13,7 +13,11 @@ use crate::rules_command::write_json;
 use crate::scan::table::plural;
 use crate::terminal;
 
-pub(super) fn execute(files: &[PathBuf], format: Format, fixed_fields: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(
+    files: &[PathBuf],
+    format: Format,
+    fixed_fields: bool,
+) -> anyhow::Result<ExitCode> {
     let choice = RuleChoice {
         default_rules: false,
         files: files.to_vec(),
@@ -29,11 +33,18 @@ pub(super) fn execute(files: &[PathBuf], format: Format, fixed_fields: bool) -> 
             Format::Text => write_text(&mut out, report)?,
         }
     }
-    Ok(if loaded.successful() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if loaded.successful() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
-    let (errors, warnings) = (report.errors().count() as u64, report.warnings().count() as u64);
+    let (errors, warnings) = (
+        report.errors().count() as u64,
+        report.warnings().count() as u64,
+    );
     if !report.diagnostics.is_empty() {
         writeln!(out, "{}", render_text(&report.diagnostics, true).trim_end())?;
     }
@@ -41,8 +52,16 @@ fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
         (0, 0) => "ok".to_owned(),
         (0, warnings) => format!("ok, with {}", plural(warnings, "warning")),
         (errors, 0) => plural(errors, "error"),
-        (errors, warnings) => format!("{} and {}", plural(errors, "error"), plural(warnings, "warning")),
+        (errors, warnings) => format!(
+            "{} and {}",
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        ),
     };
-    let style = if errors > 0 { terminal::ERROR } else { terminal::BOLD };
+    let style = if errors > 0 {
+        terminal::ERROR
+    } else {
+        terminal::BOLD
+    };
     writeln!(out, "{}: {style}{verdict}{style:#}", report.file)
 }

@@ -25,13 +25,24 @@ struct FieldSummary {
 
 pub(super) fn execute(filter: Option<&str>, format: Format) -> anyhow::Result<ExitCode> {
     let mut out = anstream::stdout().lock();
-    for entry in catalogue().iter().filter(|entry| filter.is_none_or(|text| entry.name.contains(text))) {
+    for entry in catalogue()
+        .iter()
+        .filter(|entry| filter.is_none_or(|text| entry.name.contains(text)))
+    {
         let summary = FieldSummary::new(entry);
         match format {
             Format::Json => write_json(&mut out, &summary)?,
             Format::Text => {
-                let argument = if summary.argument == "none" { String::new() } else { format!("[{}]", summary.argument) };
-                writeln!(out, "{BOLD}{}{BOLD:#}{argument}  {DIM}{}{DIM:#}", summary.name, summary.r#type)?;
+                let argument = if summary.argument == "none" {
+                    String::new()
+                } else {
+                    format!("[{}]", summary.argument)
+                };
+                writeln!(
+                    out,
+                    "{BOLD}{}{BOLD:#}{argument}  {DIM}{}{DIM:#}",
+                    summary.name, summary.r#type
+                )?;
                 writeln!(out, "    {}", summary.description)?;
                 if let Some(note) = summary.note {
                     writeln!(out, "    Note: {note}")?;

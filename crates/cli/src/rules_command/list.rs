@@ -12,10 +12,16 @@ pub(super) fn execute(arguments: &RuleArgs, format: Format) -> anyhow::Result<Ex
     let rule_set = load(arguments)?;
     let mut out = anstream::stdout().lock();
     let taking_part = |rule: &std::sync::Arc<kubevigil_rules::Rule>| {
-        rule_set.selected.iter().any(|selected| selected.name == rule.name)
+        rule_set
+            .selected
+            .iter()
+            .any(|selected| selected.name == rule.name)
     };
     for rule in &rule_set.loaded.rules {
-        let summary = RuleSummary { enabled: taking_part(rule), ..RuleSummary::new(rule) };
+        let summary = RuleSummary {
+            enabled: taking_part(rule),
+            ..RuleSummary::new(rule)
+        };
         match format {
             Format::Json => write_json(&mut out, &summary)?,
             Format::Text => {
@@ -30,8 +36,16 @@ pub(super) fn execute(arguments: &RuleArgs, format: Format) -> anyhow::Result<Ex
         }
     }
     if format == Format::Text {
-        let (taking_part, all) = (rule_set.selected.len() as u64, rule_set.loaded.rules.len() as u64);
-        writeln!(out, "{} of {} take part; - marks the others", table::thousands(taking_part), table::plural(all, "rule"))?;
+        let (taking_part, all) = (
+            rule_set.selected.len() as u64,
+            rule_set.loaded.rules.len() as u64,
+        );
+        writeln!(
+            out,
+            "{} of {} take part; - marks the others",
+            table::thousands(taking_part),
+            table::plural(all, "rule")
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,7 +24,13 @@ pub(crate) struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { started: Instant::now(), bar: None, size: None, name: "".into(), read: Arc::default() }
+        Self {
+            started: Instant::now(),
+            bar: None,
+            size: None,
+            name: "".into(),
+            read: Arc::default(),
+        }
     }
 }
 
@@ -32,7 +38,13 @@ impl Progress {
     /// The next file begins.
     pub(crate) fn file(&mut self, input: &Input, read: Arc<Count>) {
         self.finish();
-        *self = Self { started: self.started, bar: None, size: input.size(), name: input.name(), read };
+        *self = Self {
+            started: self.started,
+            bar: None,
+            size: input.size(),
+            name: input.name(),
+            read,
+        };
     }
 
     /// So many events are read.

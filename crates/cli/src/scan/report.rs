@@ -57,14 +57,19 @@ struct Times {
 impl Report {
     /// Adds an alert of a rule.
     pub(crate) fn add(&mut self, rule: &Rule, alert: &Alert) {
-        let finding = self.findings.entry(alert.rule.clone()).or_insert_with(|| Finding::new(rule, alert));
+        let finding = self
+            .findings
+            .entry(alert.rule.clone())
+            .or_insert_with(|| Finding::new(rule, alert));
         finding.add(alert);
     }
 
     /// How many alerts there are of each priority, the most urgent first.
     pub(crate) fn counts(&self) -> Vec<(Priority, u64)> {
         let mut counts: BTreeMap<Priority, u64> = BTreeMap::new();
-        self.findings.values().for_each(|finding| *counts.entry(finding.priority).or_default() += finding.count);
+        self.findings
+            .values()
+            .for_each(|finding| *counts.entry(finding.priority).or_default() += finding.count);
         counts.into_iter().rev().collect()
     }
 
@@ -78,9 +83,13 @@ impl Report {
         let mut findings: Vec<&Finding> = self.findings.values().collect();
         findings.sort_by(|one, other| {
             let urgency = other.priority.cmp(&one.priority);
-            urgency.then(other.count.cmp(&one.count)).then(one.rule.cmp(&other.rule))
+            urgency
+                .then(other.count.cmp(&one.count))
+                .then(one.rule.cmp(&other.rule))
         });
-        findings.into_iter().try_for_each(|finding| finding.write(out))
+        findings
+            .into_iter()
+            .try_for_each(|finding| finding.write(out))
     }
 }
 
@@ -104,7 +113,11 @@ impl Finding {
             self.beyond += 1;
             return;
         }
-        let times = self.rows.entry(row).or_insert(Times { count: 0, first: alert.time, last: alert.time });
+        let times = self.rows.entry(row).or_insert(Times {
+            count: 0,
+            first: alert.time,
+            last: alert.time,
+        });
         times.count += 1;
         times.first = times.first.min(alert.time);
         times.last = times.last.max(alert.time);
@@ -114,29 +127,56 @@ impl Finding {
         let style = table::priority_style(self.priority);
         let label = self.priority.as_str().to_uppercase();
         let rule = escape::terminal(&self.rule);
-        writeln!(out, "{style}{label:<13}{style:#} {BOLD}{rule}{BOLD:#}  {}", table::plural(self.count, "event"))?;
+        writeln!(
+            out,
+            "{style}{label:<13}{style:#} {BOLD}{rule}{BOLD:#}  {}",
+            table::plural(self.count, "event")
+        )?;
         if !self.description.is_empty() {
             writeln!(out, "  {DIM}{}{DIM:#}", escape::terminal(&self.description))?;
         }
         self.write_rows(out)?;
-        writeln!(out, "  {DIM}first seen in {}{DIM:#}\n", escape::terminal(&self.first_place))
+        writeln!(
+            out,
+            "  {DIM}first seen in {}{DIM:#}\n",
+            escape::terminal(&self.first_place)
+        )
     }
 
     fn write_rows(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows: Vec<(&Row, &Times)> = self.rows.iter().collect();
         rows.sort_by(|(one, one_times), (other, other_times)| {
-            let order = other_times.count.cmp(&one_times.count).then(one_times.first.cmp(&other_times.first));
+            let order = other_times
+                .count
+                .cmp(&one_times.count)
+                .then(one_times.first.cmp(&other_times.first));
             order.then_with(|| one.key().cmp(&other.key()))
         });
         let cells = rows.iter().take(SHOWN_ROWS).map(|(row, times)| {
             let outcome = row.outcome.as_str().to_owned();
-            [row.who.clone(), row.what.clone(), row.place.clone(), outcome, times.count.to_string(), times.span()]
+            [
+                row.who.clone(),
+                row.what.clone(),
+                row.place.clone(),
+                outcome,
+                times.count.to_string(),
+                times.span(),
+            ]
         });
         let header = ["who", "what", "where", "outcome", "count", "when (UTC)"].map(str::to_owned);
         table::write(out, &header, &cells.collect::<Vec<_>>())?;
-        let hidden: u64 = rows.iter().skip(SHOWN_ROWS).map(|(_, times)| times.count).sum::<u64>() + self.beyond;
+        let hidden: u64 = rows
+            .iter()
+            .skip(SHOWN_ROWS)
+            .map(|(_, times)| times.count)
+            .sum::<u64>()
+            + self.beyond;
         if hidden > 0 {
-            writeln!(out, "    {DIM}and {} more{DIM:#}", table::plural(hidden, "event"))?;
+            writeln!(
+                out,
+                "    {DIM}and {} more{DIM:#}",
+                table::plural(hidden, "event")
+            )?;
         }
         Ok(())
     }
@@ -165,7 +205,12 @@ impl Row {
             (Some(namespace), None) => namespace.clone(),
             (None, name) => text(name),
         };
-        Self { who, what: format!("{} {resource}", text(&request.verb)), place, outcome: alert.outcome }
+        Self {
+            who,
+            what: format!("{} {resource}", text(&request.verb)),
+            place,
+            outcome: alert.outcome,
+        }
     }
 }
 

@@ -14,14 +14,25 @@ const MAX_WIDTH: usize = 48;
 
 /// Writes rows under a dimmed header, each column as wide as its widest cell. Cells come from events: they are made
 /// harmless for a terminal here.
-pub(crate) fn write<const N: usize>(out: &mut impl Write, header: &[String; N], rows: &[[String; N]]) -> io::Result<()> {
-    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| fit(&escape::terminal(cell)))).collect();
+pub(crate) fn write<const N: usize>(
+    out: &mut impl Write,
+    header: &[String; N],
+    rows: &[[String; N]],
+) -> io::Result<()> {
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| fit(&escape::terminal(cell))))
+        .collect();
     let mut widths = header.each_ref().map(|cell| cell.width());
     for row in &rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.width()));
+        widths
+            .iter_mut()
+            .zip(row)
+            .for_each(|(width, cell)| *width = (*width).max(cell.width()));
     }
     writeln!(out, "    {DIM}{}{DIM:#}", line(header, &widths))?;
-    rows.iter().try_for_each(|row| writeln!(out, "    {}", line(row, &widths)))
+    rows.iter()
+        .try_for_each(|row| writeln!(out, "    {}", line(row, &widths)))
 }
 
 fn line<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
@@ -48,7 +59,11 @@ fn fit(cell: &str) -> String {
 
 /// `1 event`, `12,345 events`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        thousands(count),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 /// `12,345`
@@ -91,13 +106,22 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_hostile_cells_are_shown_escaped() {
-        let rows = [["a".to_owned(), "\u{1b}[31mred".to_owned()], ["long one".to_owned(), "b".to_owned()]];
+        let rows = [
+            ["a".to_owned(), "\u{1b}[31mred".to_owned()],
+            ["long one".to_owned(), "b".to_owned()],
+        ];
         let mut out = Vec::new();
         write(&mut out, &["who".to_owned(), "what".to_owned()], &rows).unwrap();
         let text = anstream::adapter::strip_bytes(&out).into_vec();
         let text = String::from_utf8(text).unwrap();
-        assert_eq!(text.lines().next().unwrap().trim_end(), "    who       what");
+        assert_eq!(
+            text.lines().next().unwrap().trim_end(),
+            "    who       what"
+        );
         assert!(text.contains("    long one  b"), "{text}");
-        assert!(!out.windows(5).any(|window| window == b"\x1b[31m"), "{text}");
+        assert!(
+            !out.windows(5).any(|window| window == b"\x1b[31m"),
+            "{text}"
+        );
     }
 }

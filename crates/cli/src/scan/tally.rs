@@ -27,7 +27,15 @@ pub(crate) struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { started: Instant::now(), files: 0, events: 0, bytes: 0, alerts: 0, worst: None, first_time: None }
+        Self {
+            started: Instant::now(),
+            files: 0,
+            events: 0,
+            bytes: 0,
+            alerts: 0,
+            worst: None,
+            first_time: None,
+        }
     }
 }
 
@@ -37,7 +45,11 @@ impl Tally {
     pub(crate) fn next_position(&mut self, arrival: &Arrival) -> Position {
         self.events += 1;
         self.bytes += arrival.raw.len() as u64;
-        Position { number: self.events, first_time: self.first_time, received: Timestamp::default() }
+        Position {
+            number: self.events,
+            first_time: self.first_time,
+            received: Timestamp::default(),
+        }
     }
 
     /// The event just counted happened then.
@@ -69,7 +81,12 @@ impl Tally {
     }
 
     /// Writes the line of totals.
-    pub(crate) fn write(&self, out: &mut impl Write, report: &Report, problems: &Problems) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        out: &mut impl Write,
+        report: &Report,
+        problems: &Problems,
+    ) -> io::Result<()> {
         let read = format!(
             "{} in {} ({}) read in {}",
             plural(self.events, "event"),
@@ -81,16 +98,29 @@ impl Tally {
             write!(out, "{BOLD}nothing found{BOLD:#}")?;
         } else {
             let rules = plural(report.rules() as u64, "rule");
-            write!(out, "{BOLD}{}{BOLD:#} by {rules}", plural(self.alerts, "finding"))?;
+            write!(
+                out,
+                "{BOLD}{}{BOLD:#} by {rules}",
+                plural(self.alerts, "finding")
+            )?;
             for (position, (priority, count)) in report.counts().into_iter().enumerate() {
                 let style = priority_style(priority);
                 let separator = if position == 0 { ": " } else { ", " };
-                write!(out, "{separator}{style}{} {}{style:#}", thousands(count), priority.as_str().to_lowercase())?;
+                write!(
+                    out,
+                    "{separator}{style}{} {}{style:#}",
+                    thousands(count),
+                    priority.as_str().to_lowercase()
+                )?;
             }
         }
         write!(out, "; {read}")?;
         if problems.count() > 0 {
-            write!(out, "; {} could not be read", plural(problems.count(), "place"))?;
+            write!(
+                out,
+                "; {} could not be read",
+                plural(problems.count(), "place")
+            )?;
         }
         writeln!(out)
     }
@@ -105,7 +135,11 @@ fn size(bytes: u64) -> String {
         value /= 1_000.0;
         unit = larger;
     }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+    if unit == "B" {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
 }
 
 fn duration(elapsed: Duration) -> String {

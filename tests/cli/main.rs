@@ -1,0 +1,15 @@
+//! The program as people use it: the binary, its arguments, its files, its output.
+//!
+//! `conformance` compares whole scans with what genuine Falco did; `sessions` replays terminal sessions that are written down
+//! beside it; the rest needs more than a session can say.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod conformance;
+mod kubevigil;
