@@ -25,10 +25,10 @@ impl Outcome {
     /// The outcome that an event's stage, its `responseStatus.code` and its annotation
     /// `authorization.k8s.io/decision` tell.
     ///
-    /// The first that applies: a panic; a refusal at any stage, by code or annotation; an event that only says that the request came in; any
-    /// other code from 400 up; a response that has begun; otherwise allowed. An event that tells
-    /// neither stage, code nor decision says no more than that the request came in. A finished response without a
-    /// code counts as allowed: when in doubt, an alert keeps its urgency.
+    /// The first that applies: a panic; a refusal at any stage, by code or annotation; an event that only says
+    /// that the request came in; any other code from 400 up; a response that has begun; otherwise allowed. An
+    /// event that tells neither stage, code nor decision says no more than that the request came in. A finished
+    /// response without a code counts as allowed: when in doubt, an alert keeps its urgency.
     pub fn of(stage: Option<&Stage>, code: Option<i64>, decision: Option<&str>) -> Self {
         match (stage, code) {
             (Some(Stage::Panic), _) => Self::Panicked,

@@ -2,8 +2,10 @@
 //!
 //! The technique is simdjson's. Comparisons of whole vectors give one bit a byte; a carry through runs of backslashes
 //! tells which quotes are escaped; a prefix exclusive-or over the quotes that are left marks the insides of strings.
-//! Without a carry-less multiplication, which safe Rust cannot call on every processor, the prefix is a ladder of six
-//! shifts: measured, it costs a twentieth of a block.
+//!
+//! Safe Rust may use only what every processor of a kind has: 16-byte vectors, and a ladder of six shifts instead of a
+//! carry-less multiplication. Compiled for newer processors (x86-64-v3) the reader is 9 % faster, which pays for
+//! neither `unsafe` nor a dispatching dependency.
 
 use wide::u8x16;
 

@@ -4,8 +4,8 @@
 /// look-up, found or not, ends at its first entry.
 ///
 /// The first and the last eight bytes of a key together with its length say everything about keys of up to sixteen
-/// bytes, so those are compared without a loop. A sorted list needs four or five comparisons for the top of an event; a hash of all bytes needs
-/// a loop over them.
+/// bytes, so those are compared without a loop. A sorted list needs four or five comparisons for the top of an
+/// event; a hash of all bytes needs a loop over them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     entries: Box<[Option<Entry>]>,
