@@ -30,7 +30,7 @@ enum Action {
     CompressSome,
     CompressRest,
     DeleteOldest,
-    Truncate { hole: bool },
+    Truncate { hole: bool, lines: usize },
     Follow { steps: usize, milliseconds: u64 },
     Refuse,
     Keep,
@@ -48,7 +48,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(CompressSome),
         2 => Just(CompressRest),
         1 => Just(DeleteOldest),
-        1 => any::<bool>().prop_map(|hole| Truncate { hole }),
+        1 => (any::<bool>(), 0..6usize).prop_map(|(hole, lines)| Truncate { hole, lines }),
         6 => (1..6usize, 0..2000u64).prop_map(|(steps, milliseconds)| Follow { steps, milliseconds }),
         1 => Just(Refuse),
         3 => Just(Keep),
@@ -113,7 +113,7 @@ impl World {
             Action::CompressSome => self.writer.compress_some(),
             Action::CompressRest => self.writer.compress_rest(),
             Action::DeleteOldest => self.writer.delete_oldest(&self.delivered),
-            Action::Truncate { hole } => self.truncate(hole),
+            Action::Truncate { hole, lines } => self.truncate(hole, lines),
             Action::Follow {
                 steps,
                 milliseconds,
@@ -131,12 +131,11 @@ impl World {
         }
     }
 
-    /// Truncates the log if nothing is lost by it, and gives the follower the time to see it.
-    fn truncate(&mut self, hole: bool) {
+    /// Truncates the log when nothing is lost by it, and writes before the follower can look.
+    fn truncate(&mut self, hole: bool, lines: usize) {
         self.settle();
         if self.writer.truncate(hole) {
-            self.follow(4, 300);
-            self.keep();
+            self.writer.write(lines);
         }
     }
 
