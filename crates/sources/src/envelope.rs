@@ -39,7 +39,9 @@ pub struct Envelope {
 pub enum EnvelopeError {
     #[error("the record ends within its header")]
     Short,
-    #[error("the record has version {0}, this kubevigil reads version {VERSION}: it was written by a newer one")]
+    #[error(
+        "the record has version {0}, this kubevigil reads version {VERSION}: it was written by a newer one"
+    )]
     Version(u8),
     #[error("the record's origin is {0}, expected 0 (standard input), 1 (webhook) or 2 (file)")]
     Origin(u8),
@@ -68,7 +70,9 @@ impl Envelope {
 
     /// Reads a record; the event's bytes are shared with it, not copied.
     pub fn decode(record: &Bytes) -> Result<Self, EnvelopeError> {
-        let [version, tag, ..] = record.as_ref() else { return Err(EnvelopeError::Short) };
+        let [version, tag, ..] = record.as_ref() else {
+            return Err(EnvelopeError::Short);
+        };
         if *version != VERSION {
             return Err(EnvelopeError::Version(*version));
         }
@@ -82,13 +86,23 @@ impl Envelope {
             2 => Origin::File(Arc::from(String::from_utf8_lossy(path))),
             other => return Err(EnvelopeError::Origin(*other)),
         };
-        let arrival = Arrival { raw: record.slice(path_end..), line };
-        Ok(Self { origin, received: i128::from(received), arrival })
+        let arrival = Arrival {
+            raw: record.slice(path_end..),
+            line,
+        };
+        Ok(Self {
+            origin,
+            received: i128::from(received),
+            arrival,
+        })
     }
 }
 
 fn array<const N: usize>(record: &[u8], at: usize) -> Result<[u8; N], EnvelopeError> {
-    record.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).ok_or(EnvelopeError::Short)
+    record
+        .get(at..at + N)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(EnvelopeError::Short)
 }
 
 #[cfg(test)]
@@ -97,26 +111,49 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for origin in [Origin::Stdin, Origin::Webhook, Origin::File("a/ü.log".into())] {
-            let arrival = Arrival { raw: Bytes::from_static(b"{}"), line: 7 };
+        for origin in [
+            Origin::Stdin,
+            Origin::Webhook,
+            Origin::File("a/ü.log".into()),
+        ] {
+            let arrival = Arrival {
+                raw: Bytes::from_static(b"{}"),
+                line: 7,
+            };
             let record = Envelope::encode(&origin, 1_795_410_746_477_108_000, &arrival);
             let envelope = Envelope::decode(&record).unwrap();
-            assert_eq!(envelope, Envelope { origin, received: 1_795_410_746_477_108_000, arrival });
+            assert_eq!(
+                envelope,
+                Envelope {
+                    origin,
+                    received: 1_795_410_746_477_108_000,
+                    arrival
+                }
+            );
         }
     }
 
     #[test]
     fn a_record_cut_anywhere_in_its_header_is_refused() {
-        let arrival = Arrival { raw: Bytes::from_static(b"{}"), line: 7 };
+        let arrival = Arrival {
+            raw: Bytes::from_static(b"{}"),
+            line: 7,
+        };
         let record = Envelope::encode(&Origin::File("log".into()), 1, &arrival);
         for end in 0..23 {
-            assert_eq!(Envelope::decode(&record.slice(..end)), Err(EnvelopeError::Short));
+            assert_eq!(
+                Envelope::decode(&record.slice(..end)),
+                Err(EnvelopeError::Short)
+            );
         }
     }
 
     #[test]
     fn a_newer_version_is_refused_in_plain_words() {
         let error = Envelope::decode(&Bytes::from_static(&[2, 1])).unwrap_err();
-        assert_eq!(error.to_string(), "the record has version 2, this kubevigil reads version 1: it was written by a newer one");
+        assert_eq!(
+            error.to_string(),
+            "the record has version 2, this kubevigil reads version 1: it was written by a newer one"
+        );
     }
 }
