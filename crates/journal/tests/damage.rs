@@ -183,7 +183,7 @@ fn a_crash_while_a_segment_is_begun_leaves_nothing_behind() {
         let path = dir.path().join("00000000000000000003.seg");
         fs::write(&path, leftover).unwrap();
         let (journal, recovery) = open(dir.path());
-        assert_eq!(recovery.discarded, [path.clone()]);
+        assert_eq!(recovery.discarded, std::slice::from_ref(&path));
         put(&journal, "record 3");
         assert_eq!(texts(&journal), without(4, &[]));
     }
@@ -195,7 +195,7 @@ fn unreadable_bytes_of_an_unknown_segment_are_kept_aside() {
     let path = dir.path().join("00000000000000000003.seg");
     fs::write(&path, [7; 500]).unwrap();
     let (_journal, recovery) = open(dir.path());
-    assert_eq!(recovery.discarded, [path.clone()]);
+    assert_eq!(recovery.discarded, std::slice::from_ref(&path));
     assert_eq!(
         fs::read(path.with_extension("seg.damaged")).unwrap(),
         [7; 500]
