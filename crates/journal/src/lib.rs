@@ -86,11 +86,12 @@
 //! `fjall` 114,000, SQLite 22,000, a plain checksummed file 136,000 (141,000 at a hundred a commit,
 //! where the others do 18,000 to 40,000). A key-value store also writes each event two or
 //! three times over and compacts on its own schedule, and all that buys lookups by key that nobody
-//! makes. The log crates considered: `commitlog` keeps a memory-mapped index that must agree
-//! with its data after a crash and has no group commit; `okaywal` recycles its segments, being
-//! made for checkpoints and not for keeping; `wal-db`, `seglog` and `logdb` come nearest, but are young, and none
-//! skips damage in the middle, knows keys or keeps readers. What remains is a few hundred lines
-//! whose failure modes are all in this page and in the tests.
+//! makes. The log crates considered, by their pages
+//! (none was measured): `commitlog` keeps a memory-mapped index that must agree with its data after
+//! a crash; `okaywal` recycles its segments, being made for checkpoints and not for keeping;
+//! `wal-db`, `seglog` and `logdb` come nearest, but are young, and their pages promise neither
+//! reading on behind damage in the middle, nor known keys, nor committed places of many readers.
+//! What remains is a few hundred lines whose failure modes are all in this page and in the tests.
 //!
 //! Reader places are the opposite: small, several values that must change together (a place and
 //! the state that belongs to it), rarely more than a hundred commits a second. That is a database's work, and
