@@ -13,3 +13,4 @@
 
 mod conformance;
 mod kubevigil;
+mod sessions;

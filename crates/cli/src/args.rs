@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use kubevigil_detect::RuleMatching;
 use kubevigil_rules::Priority;
@@ -58,7 +59,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
     pub(crate) format: ScanFormat,
     /// Exit with 1 if an alert of this priority or a more urgent one was found.
-    #[arg(long, value_name = "PRIORITY")]
+    #[arg(long, value_name = "PRIORITY", ignore_case = true, value_parser = priorities())]
     pub(crate) fail_on: Option<Priority>,
     /// Exit with 2 if anything in the input could not be read.
     #[arg(long)]
@@ -101,24 +102,7 @@ pub(crate) struct RulesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Report every mistake in rule files.
-    ///
-    /// The files are loaded in the given order, one after the other, as Falco does: later ones may refer to earlier ones.
-    #[command(after_help = "Examples:
-  kubevigil rules check my-rules.yaml
-  kubevigil rules check --format json rules.d/
-Exit code 1 when a file cannot be loaded.")]
-    Check {
-        /// Rule files and folders of rule files (.yaml, .yml), in loading order.
-        #[arg(required = true, value_name = "FILE|DIR")]
-        files: Vec<PathBuf>,
-        /// What to print; JSON is one object a file.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-        /// Read fields as their descriptions say where Falco's plugin does something else.
-        #[arg(long)]
-        fixed_fields: bool,
-    },
+    Check(CheckArgs),
     /// List rules with their priority and whether they are enabled.
     List {
         #[command(flatten)]
@@ -146,6 +130,32 @@ Exit code 1 when a file cannot be loaded.")]
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+}
+
+/// Report every mistake in rule files.
+///
+/// The files are loaded in the given order, one after the other, as Falco does: later ones may refer to earlier ones. They stand
+/// alone unless `--with-default-rules` puts the built-in rules before them, as `scan` and `run` do.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil rules check my-rules.yaml
+  kubevigil rules check --with-default-rules my-exceptions.yaml
+  kubevigil rules check --format json rules.d/
+
+Exit codes: 0 every file can be loaded; 1 a file has mistakes; 2 a file cannot be read.")]
+pub(crate) struct CheckArgs {
+    /// Rule files and folders of rule files (.yaml, .yml), in loading order.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Load the built-in rules first, for files that use their macros and lists or change their rules.
+    #[arg(long)]
+    pub(crate) with_default_rules: bool,
+    /// What to print; JSON is one object a file.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Read fields as their descriptions say where Falco's plugin does something else.
+    #[arg(long)]
+    pub(crate) fixed_fields: bool,
 }
 
 /// Check a configuration, or print its schema.
@@ -191,10 +201,10 @@ pub(crate) struct RuleArgs {
     #[arg(long)]
     pub(crate) no_default_rules: bool,
     /// Report the first rule that matches an event, or every one.
-    #[arg(long, value_enum, default_value_t = Matching::All)]
+    #[arg(long, value_enum, default_value_t = Matching::All, value_name = "WHICH")]
     pub(crate) rule_matching: Matching,
     /// Leave out rules less urgent than this.
-    #[arg(long, value_name = "PRIORITY", default_value = "debug")]
+    #[arg(long, value_name = "PRIORITY", default_value = "debug", ignore_case = true, value_parser = priorities())]
     pub(crate) min_priority: Priority,
     /// Read fields as their descriptions say where Falco's plugin does something else (see docs/deviations.md).
     #[arg(long)]
@@ -237,6 +247,25 @@ impl From<Matching> for RuleMatching {
             Matching::First => Self::First,
         }
     }
+}
+
+/// The priorities as they are typed, in any letter case.
+fn priorities() -> impl TypedValueParser<Value = Priority> {
+    let words = [
+        "emergency",
+        "alert",
+        "critical",
+        "error",
+        "warning",
+        "notice",
+        "informational",
+        "debug",
+    ];
+    let value = |word| match word {
+        "informational" => PossibleValue::new(word).alias("info"),
+        _ => PossibleValue::new(word),
+    };
+    PossibleValuesParser::new(words.map(value)).try_map(|word| word.parse::<Priority>())
 }
 
 /// Prints the completion script to standard output.

@@ -51,7 +51,7 @@ fn check(file: &Path, format: Format) -> anyhow::Result<ExitCode> {
 
 /// Whether what the configuration names exists and can be used; complaints go to standard error.
 fn refers_to_usable_things(config: &Config) -> bool {
-    let rules = RuleSet::load(&config.rules.choice()).and_then(|rules| rules.require_loaded());
+    let rules = RuleSet::load(&config.rules.choice()).require_loaded();
     let webhook = match &config.sources.webhook {
         Some(webhook) => {
             kubevigil_sources::webhook::check_credentials(webhook).map_err(anyhow::Error::from)

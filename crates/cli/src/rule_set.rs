@@ -1,11 +1,13 @@
 //! From files and folders to the rules that take part.
 
+use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use kubevigil_diagnostics::render_text;
+use anyhow::bail;
+use kubevigil_diagnostics::{Diagnostic, FileReport, render_text};
 use kubevigil_rules::falco::fields::FieldOptions;
 use kubevigil_rules::falco::selection::{self, Selector};
 use kubevigil_rules::falco::{Loaded, Loader, Options};
@@ -18,6 +20,8 @@ use crate::terminal;
 
 /// What the names of the default rules' files begin with.
 const DEFAULT_RULES: &str = "(built in) detections/";
+/// Falco's code for files that cannot be read.
+const UNREADABLE: &str = "LOAD_ERR_FILE_READ";
 
 /// The default rules, embedded in the binary so that it needs nothing beside it.
 #[derive(RustEmbed)]
@@ -49,30 +53,30 @@ pub(crate) struct RuleSet {
 }
 
 impl RuleSet {
-    /// Loads the rules. What is wrong *in* the files is in [`Loaded`]; an error is a file that cannot be read at all.
-    pub(crate) fn load(choice: &RuleChoice) -> anyhow::Result<Self> {
+    /// Loads the rules. Whatever is wrong with the files, or keeps them from being read, is in [`Loaded`].
+    pub(crate) fn load(choice: &RuleChoice) -> Self {
         let mut loader = Loader::new(options(choice));
         if choice.default_rules {
             load_default_rules(&mut loader);
         }
-        for file in rule_files(&choice.files)? {
-            let text = fs::read(&file)
-                .with_context(|| format!("cannot read the rule file {}", file.display()))?;
-            let text = String::from_utf8(text)
-                .with_context(|| format!("the rule file {} is not UTF-8 text", file.display()))?;
-            loader.load_file(&file.display().to_string(), &text);
+        let mut unreadable = Vec::new();
+        for file in rule_files(&choice.files) {
+            match file.and_then(|path| read(&path)) {
+                Ok((name, text)) => loader.load_file(&name, &text),
+                Err(report) => unreadable.push(report),
+            }
         }
-        let loaded = loader.finish();
+        let mut loaded = loader.finish();
+        withdraw_unused_warnings(&mut loaded);
+        loaded.files.extend(unreadable);
         let selected = selection::select(&loaded.rules, choice.min_priority, &choice.selectors);
-        Ok(Self { loaded, selected })
+        Self { loaded, selected }
     }
 
     /// Fails with everything that is wrong with the files when one of them could not be loaded; shows warnings otherwise.
     pub(crate) fn require_loaded(&self) -> anyhow::Result<()> {
-        for report in &self.loaded.files {
-            // The shared macros of the default rules are used by later files, which Falco's reading warns about.
-            let ours = report.successful() && report.file.starts_with(DEFAULT_RULES);
-            if !report.diagnostics.is_empty() && !ours {
+        for report in self.reports() {
+            if !report.diagnostics.is_empty() {
                 terminal::say(render_text(&report.diagnostics, true).trim_end());
             }
         }
@@ -82,6 +86,26 @@ impl RuleSet {
             );
         }
         Ok(())
+    }
+
+    /// What became of the files that the user named. The built-in ones are in it only when they are broken: what they define
+    /// for others to use is no mistake.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &FileReport> {
+        let of_user =
+            |report: &&FileReport| !report.file.starts_with(DEFAULT_RULES) || !report.successful();
+        self.loaded.files.iter().filter(of_user)
+    }
+
+    /// Whether there is a file that could not be read at all.
+    pub(crate) fn unreadable(&self) -> bool {
+        let diagnostics = self
+            .loaded
+            .files
+            .iter()
+            .flat_map(|report| &report.diagnostics);
+        diagnostics
+            .into_iter()
+            .any(|diagnostic| diagnostic.code == UNREADABLE)
     }
 }
 
@@ -122,24 +146,50 @@ fn load_default_rules(loader: &mut Loader) {
     }
 }
 
-/// The files behind a list of files and folders: a folder stands for its files ending in .yaml or .yml, sorted by path.
-fn rule_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            files.extend(files_in(path)?);
-        } else {
-            files.push(path.clone());
-        }
+/// Takes warnings back that a file gave about what a later file uses: Falco judges each file by those before it.
+fn withdraw_unused_warnings(loaded: &mut Loaded) {
+    let macros = loaded.macros.iter().filter(|info| info.used);
+    let lists = loaded.lists.iter().filter(|info| info.used);
+    let used: HashSet<String> = macros
+        .map(|info| format!("macro \"{}\"", info.name))
+        .chain(lists.map(|info| format!("list \"{}\"", info.name)))
+        .collect();
+    for report in &mut loaded.files {
+        let mistaken = |diagnostic: &Diagnostic| {
+            diagnostic.code.starts_with("LOAD_UNUSED") && used.contains(&diagnostic.item)
+        };
+        report
+            .diagnostics
+            .retain(|diagnostic| !mistaken(diagnostic));
     }
-    Ok(files)
 }
 
-fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let failure = || format!("cannot list the rule folder {}", folder.display());
+/// The files behind a list of files and folders: a folder stands for its files ending in .yaml or .yml, sorted by path.
+fn rule_files(paths: &[PathBuf]) -> Vec<Result<PathBuf, FileReport>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(failure)? {
-        let path = entry.with_context(failure)?.path();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(Ok(path.clone()));
+            continue;
+        }
+        match files_in(path) {
+            Ok(found) if found.is_empty() => {
+                files.push(Err(unreadable(
+                    path,
+                    "the folder holds no rule files (.yaml, .yml)",
+                )));
+            }
+            Ok(found) => files.extend(found.into_iter().map(Ok)),
+            Err(error) => files.push(Err(unreadable(path, &reason(&error)))),
+        }
+    }
+    files
+}
+
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         let ending = path.extension().and_then(|ending| ending.to_str());
         if path.is_file() && matches!(ending, Some("yaml" | "yml")) {
             files.push(path);
@@ -147,4 +197,27 @@ fn files_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// A file's name and text.
+fn read(file: &Path) -> Result<(String, String), FileReport> {
+    let bytes = fs::read(file).map_err(|error| unreadable(file, &reason(&error)))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((file.display().to_string(), text)),
+        Err(_) => Err(unreadable(file, "it is not UTF-8 text")),
+    }
+}
+
+fn unreadable(path: &Path, reason: &str) -> FileReport {
+    let file = path.display().to_string();
+    let message = format!("the rule file {file} cannot be read: {reason}");
+    let diagnostics = vec![Diagnostic::error(UNREADABLE, message)];
+    FileReport { file, diagnostics }
+}
+
+/// What the system says, without its numbers.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
 }

@@ -16,11 +16,7 @@ use crate::rule_set::{RuleChoice, RuleSet};
 
 pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        RulesCommand::Check {
-            files,
-            format,
-            fixed_fields,
-        } => check::execute(files, *format, *fixed_fields),
+        RulesCommand::Check(arguments) => check::execute(arguments),
         RulesCommand::Fields { filter, format } => fields::execute(filter.as_deref(), *format),
         RulesCommand::List { rules, format } => list::execute(rules, *format),
         RulesCommand::Show {
@@ -33,7 +29,7 @@ pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
 
 /// The rules that the arguments name; rule files that do not load are an error that shows all that is wrong with them.
 fn load(arguments: &RuleArgs) -> anyhow::Result<RuleSet> {
-    let rule_set = RuleSet::load(&RuleChoice::from(arguments))?;
+    let rule_set = RuleSet::load(&RuleChoice::from(arguments));
     rule_set.require_loaded()?;
     Ok(rule_set)
 }

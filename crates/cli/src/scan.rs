@@ -3,17 +3,19 @@
 //! The same rules and the same matcher as the daemon, without journal or state: read, match, print. A place that cannot be read
 //! never stops a scan.
 
+mod finding;
 mod problems;
 mod progress;
 mod report;
-pub(crate) mod table;
+mod table;
 mod tally;
+pub(crate) mod wording;
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use kubevigil_alerts::{Alert, EventSummary, FalcoStyle, Format, Renderer};
 use kubevigil_audit::json::PathScratch;
 use kubevigil_detect::{Matcher, Scratch};
@@ -31,12 +33,17 @@ use crate::scan::tally::Tally;
 use crate::terminal;
 
 pub(crate) fn execute(arguments: &ScanArgs) -> anyhow::Result<ExitCode> {
-    let rule_set = RuleSet::load(&RuleChoice::from(&arguments.rules))?;
+    let rule_set = RuleSet::load(&RuleChoice::from(&arguments.rules));
     rule_set.require_loaded()?;
+    ensure!(
+        !rule_set.selected.is_empty(),
+        "no rule takes part, so nothing can be found; name rules with --rules, or look at `kubevigil rules list` with the same options"
+    );
     let matcher = Matcher::compile(&rule_set.selected, arguments.rules.rule_matching.into())?;
     let inputs = inputs(&arguments.files)?;
-    let out = BufWriter::with_capacity(1 << 16, anstream::stdout());
-    let mut scan = Scan::new(&matcher, arguments, Printer::new(arguments), out);
+    let printer = Printer::new(arguments);
+    let out = BufWriter::with_capacity(1 << 16, printer.stream());
+    let mut scan = Scan::new(&matcher, arguments, printer, out);
     for input in &inputs {
         scan.read(input)?;
     }
@@ -45,12 +52,16 @@ pub(crate) fn execute(arguments: &ScanArgs) -> anyhow::Result<ExitCode> {
 
 fn inputs(files: &[String]) -> anyhow::Result<Vec<Input>> {
     if files.is_empty() {
+        // Somebody who types the bare command wants to know what it needs, not to type audit events.
+        ensure!(
+            !std::io::stdin().is_terminal(),
+            "nothing to scan; name a log file, a pattern such as '/var/log/kubernetes/audit*.log', or - for standard input"
+        );
         return Ok(vec![Input::Stdin]);
     }
     resolve(files).or_else(|errors| {
-        errors
-            .into_iter()
-            .for_each(|error| terminal::complain(&error.into()));
+        let complaints = errors.into_iter().map(anyhow::Error::from);
+        complaints.for_each(|error| terminal::complain(&error));
         bail!("nothing was scanned")
     })
 }
@@ -66,6 +77,8 @@ struct Scan<'a, W: Write> {
     problems: Problems,
     tally: Tally,
     progress: Progress,
+    /// Whether there is an input of which nothing could be read.
+    unopened: bool,
     out: W,
 }
 
@@ -89,13 +102,22 @@ impl<'a, W: Write> Scan<'a, W> {
             problems: Problems::default(),
             tally: Tally::default(),
             progress: Progress::default(),
+            unopened: false,
             out,
         }
     }
 
     fn read(&mut self, input: &Input) -> anyhow::Result<()> {
         let name = input.name();
-        let stream = input.open()?;
+        let stream = match input.open() {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.unopened = true;
+                self.progress.finish();
+                terminal::complain(&error.into());
+                return Ok(());
+            }
+        };
         self.progress.file(input, Arc::clone(&stream.progress));
         for found in Events::new(Arc::clone(&name), Box::new(stream), self.line_limit) {
             match found {
@@ -147,7 +169,7 @@ impl<'a, W: Write> Scan<'a, W> {
     fn finish(mut self, arguments: &ScanArgs) -> anyhow::Result<ExitCode> {
         self.progress.finish();
         if matches!(self.printer, Printer::Report) {
-            self.report.write(&mut self.out)?;
+            self.report.write(&mut self.out, terminal::width())?;
             self.tally
                 .write(&mut self.out, &self.report, &self.problems)?;
         }
@@ -157,13 +179,12 @@ impl<'a, W: Write> Scan<'a, W> {
         let found_wanting = arguments
             .fail_on
             .is_some_and(|limit| worst.is_some_and(|worst| worst >= limit));
-        Ok(
-            match (arguments.strict && !self.problems.is_empty(), found_wanting) {
-                (true, _) => ExitCode::from(2),
-                (false, true) => ExitCode::from(1),
-                (false, false) => ExitCode::SUCCESS,
-            },
-        )
+        let could_not = self.unopened || (arguments.strict && !self.problems.is_empty());
+        Ok(match (could_not, found_wanting) {
+            (true, _) => ExitCode::from(2),
+            (false, true) => ExitCode::from(1),
+            (false, false) => ExitCode::SUCCESS,
+        })
     }
 }
 
@@ -184,5 +205,13 @@ impl Printer {
             falco,
             hostname: hostname.filter(|_| format == Format::Falco),
         })
+    }
+
+    /// Where it prints to. JSON goes out as it is: what strips colours from a report would strip characters from a text.
+    fn stream(&self) -> Box<dyn Write> {
+        match self {
+            Self::Lines(_) => Box::new(std::io::stdout()),
+            Self::Report => Box::new(anstream::stdout()),
+        }
     }
 }

@@ -24,6 +24,16 @@ pub(crate) fn set_color(color: Color) {
     }
 }
 
+/// The columns of the screen that results are written for: the terminal's, within reason, or else as many as a page has.
+pub(crate) fn width() -> usize {
+    const PAGE: usize = 100;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    match size.map(|size| usize::from(size.ws_col)) {
+        Ok(0) | Err(_) => PAGE,
+        Ok(columns) => columns.clamp(60, 160),
+    }
+}
+
 /// Prints an error with its causes, one after another.
 pub(crate) fn complain(error: &anyhow::Error) {
     say(&format!("{ERROR}error{ERROR:#}: {error:#}"));

@@ -1,43 +1,39 @@
 //! `kubevigil rules check`: every mistake in rule files, in one run.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kubevigil_diagnostics::{FileReport, render_text};
 use kubevigil_rules::Priority;
 
-use crate::args::Format;
+use crate::args::{CheckArgs, Format};
 use crate::rule_set::{RuleChoice, RuleSet};
 use crate::rules_command::write_json;
-use crate::scan::table::plural;
+use crate::scan::wording::plural;
 use crate::terminal;
 
-pub(super) fn execute(
-    files: &[PathBuf],
-    format: Format,
-    fixed_fields: bool,
-) -> anyhow::Result<ExitCode> {
-    let choice = RuleChoice {
-        default_rules: false,
-        files: files.to_vec(),
-        fixed_fields,
+pub(super) fn execute(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let rule_set = RuleSet::load(&RuleChoice {
+        default_rules: arguments.with_default_rules,
+        files: arguments.files.clone(),
+        fixed_fields: arguments.fixed_fields,
         min_priority: Priority::Debug,
         selectors: Vec::new(),
-    };
-    let loaded = RuleSet::load(&choice)?.loaded;
+    });
     let mut out = anstream::stdout().lock();
-    for report in &loaded.files {
-        match format {
+    for report in rule_set.reports() {
+        match arguments.format {
             Format::Json => write_json(&mut out, report)?,
             Format::Text => write_text(&mut out, report)?,
         }
     }
-    Ok(if loaded.successful() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    Ok(
+        match (rule_set.unreadable(), rule_set.loaded.successful()) {
+            (true, _) => ExitCode::from(2),
+            (false, true) => ExitCode::SUCCESS,
+            (false, false) => ExitCode::from(1),
+        },
+    )
 }
 
 fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {

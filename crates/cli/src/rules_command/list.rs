@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::args::{Format, RuleArgs};
 use crate::rules_command::{RuleSummary, load, write_json};
-use crate::scan::table;
+use crate::scan::wording;
 use crate::terminal::DIM;
 
 pub(super) fn execute(arguments: &RuleArgs, format: Format) -> anyhow::Result<ExitCode> {
@@ -25,7 +25,7 @@ pub(super) fn execute(arguments: &RuleArgs, format: Format) -> anyhow::Result<Ex
         match format {
             Format::Json => write_json(&mut out, &summary)?,
             Format::Text => {
-                let style = table::priority_style(rule.priority);
+                let style = wording::priority_style(rule.priority);
                 let mark = if summary.enabled { " " } else { "-" };
                 writeln!(
                     out,
@@ -43,8 +43,8 @@ pub(super) fn execute(arguments: &RuleArgs, format: Format) -> anyhow::Result<Ex
         writeln!(
             out,
             "{} of {} take part; - marks the others",
-            table::thousands(taking_part),
-            table::plural(all, "rule")
+            wording::thousands(taking_part),
+            wording::plural(all, "rule")
         )?;
     }
     Ok(ExitCode::SUCCESS)

@@ -88,7 +88,7 @@ impl Ruling {
 }
 
 fn compile(config: &RulesConfig) -> anyhow::Result<Ruling> {
-    let rule_set = RuleSet::load(&config.choice())?;
+    let rule_set = RuleSet::load(&config.choice());
     rule_set.require_loaded()?;
     let matcher = Matcher::compile(&rule_set.selected, Matching::from(config.matching).into())?;
     let matches = matcher

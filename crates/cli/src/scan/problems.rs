@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use kubevigil_alerts::escape;
 
-use crate::scan::table::plural;
+use crate::scan::wording::plural;
 use crate::terminal;
 
 /// So many are shown; all are counted.
@@ -22,6 +22,7 @@ impl Problems {
     pub(crate) fn add(&mut self, file: &str, line: u64, reason: &dyn Display) {
         self.count += 1;
         if self.shown.len() < SHOWN {
+            let file = if file == "-" { "standard input" } else { file };
             self.shown.push(format!("{file}:{line}: {reason}"));
         }
     }
@@ -41,7 +42,10 @@ impl Problems {
         }
         let more = self.count - self.shown.len() as u64;
         if more > 0 {
-            terminal::warn(&format!("{} more could not be read", plural(more, "place")));
+            terminal::warn(&format!(
+                "and {} that could not be read",
+                plural(more, "more place")
+            ));
         }
     }
 }

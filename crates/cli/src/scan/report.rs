@@ -2,21 +2,21 @@
 //!
 //! Findings are grouped by severity and rule. Within a rule, alerts that agree in who, what, where and outcome are one row
 //! with a count and the time from the first to the last of them, so a thousand repeats are one line.
-//!
-//! Memory is bounded: a rule keeps [`MAX_ROWS`] rows, and what does not fit is counted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use kubevigil_alerts::{Alert, Outcome, escape};
+use anstyle::{AnsiColor, Style};
+use kubevigil_alerts::{Alert, escape};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{Priority, Rule};
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::scan::table;
+use crate::scan::finding::{Finding, Row, Times};
+use crate::scan::table::{self, Cell, Column, Kind};
+use crate::scan::wording::{day_and_time, plural, priority_style, thousands, wrap};
 use crate::terminal::{BOLD, DIM};
 
-/// The most rows that are kept of one rule.
-const MAX_ROWS: usize = 10_000;
 /// The most rows that are shown of one rule.
 const SHOWN_ROWS: usize = 8;
 
@@ -26,225 +26,171 @@ pub(crate) struct Report {
     findings: HashMap<String, Finding>,
 }
 
-/// All alerts of one rule.
-#[derive(Debug)]
-struct Finding {
-    priority: Priority,
-    rule: String,
-    description: String,
-    count: u64,
-    rows: HashMap<Row, Times>,
-    beyond: u64,
-    first_place: String,
-}
-
-/// What alerts must agree in to be one row.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-struct Row {
-    who: String,
-    what: String,
-    place: String,
-    outcome: Outcome,
-}
-
-#[derive(Debug)]
-struct Times {
-    count: u64,
-    first: Timestamp,
-    last: Timestamp,
-}
-
 impl Report {
     /// Adds an alert of a rule.
     pub(crate) fn add(&mut self, rule: &Rule, alert: &Alert) {
-        let finding = self
-            .findings
-            .entry(alert.rule.clone())
-            .or_insert_with(|| Finding::new(rule, alert));
+        // Looked up by reference first: a name is copied once a rule, not once an alert.
+        if let Some(finding) = self.findings.get_mut(&alert.rule) {
+            return finding.add(alert);
+        }
+        let mut finding = Finding::new(rule, alert);
         finding.add(alert);
+        self.findings.insert(alert.rule.clone(), finding);
+    }
+
+    /// How many rules have found something.
+    pub(crate) fn rules(&self) -> u64 {
+        self.findings.len() as u64
     }
 
     /// How many alerts there are of each priority, the most urgent first.
     pub(crate) fn counts(&self) -> Vec<(Priority, u64)> {
-        let mut counts: BTreeMap<Priority, u64> = BTreeMap::new();
-        self.findings
-            .values()
-            .for_each(|finding| *counts.entry(finding.priority).or_default() += finding.count);
-        counts.into_iter().rev().collect()
+        let sections = self.sections();
+        let count = |(priority, findings): (Priority, Vec<&Finding>)| (priority, total(&findings));
+        sections.into_iter().map(count).collect()
     }
 
-    /// How many rules have found something.
-    pub(crate) fn rules(&self) -> usize {
-        self.findings.len()
-    }
-
-    /// Writes the findings, the most urgent first, then the most frequent.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut findings: Vec<&Finding> = self.findings.values().collect();
-        findings.sort_by(|one, other| {
-            let urgency = other.priority.cmp(&one.priority);
-            urgency
-                .then(other.count.cmp(&one.count))
-                .then(one.rule.cmp(&other.rule))
-        });
-        findings
-            .into_iter()
-            .try_for_each(|finding| finding.write(out))
-    }
-}
-
-impl Finding {
-    fn new(rule: &Rule, alert: &Alert) -> Self {
-        Self {
-            priority: alert.priority,
-            rule: alert.rule.clone(),
-            description: first_sentence(&rule.description),
-            count: 0,
-            rows: HashMap::new(),
-            beyond: 0,
-            first_place: place_of(alert),
-        }
-    }
-
-    fn add(&mut self, alert: &Alert) {
-        self.count += 1;
-        let row = Row::of(alert);
-        if self.rows.len() >= MAX_ROWS && !self.rows.contains_key(&row) {
-            self.beyond += 1;
-            return;
-        }
-        let times = self.rows.entry(row).or_insert(Times {
-            count: 0,
-            first: alert.time,
-            last: alert.time,
-        });
-        times.count += 1;
-        times.first = times.first.min(alert.time);
-        times.last = times.last.max(alert.time);
-    }
-
-    fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let style = table::priority_style(self.priority);
-        let label = self.priority.as_str().to_uppercase();
-        let rule = escape::terminal(&self.rule);
-        writeln!(
-            out,
-            "{style}{label:<13}{style:#} {BOLD}{rule}{BOLD:#}  {}",
-            table::plural(self.count, "event")
-        )?;
-        if !self.description.is_empty() {
-            writeln!(out, "  {DIM}{}{DIM:#}", escape::terminal(&self.description))?;
-        }
-        self.write_rows(out)?;
-        writeln!(
-            out,
-            "  {DIM}first seen in {}{DIM:#}\n",
-            escape::terminal(&self.first_place)
-        )
-    }
-
-    fn write_rows(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut rows: Vec<(&Row, &Times)> = self.rows.iter().collect();
-        rows.sort_by(|(one, one_times), (other, other_times)| {
-            let order = other_times
-                .count
-                .cmp(&one_times.count)
-                .then(one_times.first.cmp(&other_times.first));
-            order.then_with(|| one.key().cmp(&other.key()))
-        });
-        let cells = rows.iter().take(SHOWN_ROWS).map(|(row, times)| {
-            let outcome = row.outcome.as_str().to_owned();
-            [
-                row.who.clone(),
-                row.what.clone(),
-                row.place.clone(),
-                outcome,
-                times.count.to_string(),
-                times.span(),
-            ]
-        });
-        let header = ["who", "what", "where", "outcome", "count", "when (UTC)"].map(str::to_owned);
-        table::write(out, &header, &cells.collect::<Vec<_>>())?;
-        let hidden: u64 = rows
-            .iter()
-            .skip(SHOWN_ROWS)
-            .map(|(_, times)| times.count)
-            .sum::<u64>()
-            + self.beyond;
-        if hidden > 0 {
-            writeln!(
-                out,
-                "    {DIM}and {} more{DIM:#}",
-                table::plural(hidden, "event")
-            )?;
+    /// Writes the findings in lines of at most `room` columns where that can be, the most urgent first, then the most frequent.
+    pub(crate) fn write(&self, out: &mut impl Write, room: usize) -> io::Result<()> {
+        for (priority, findings) in self.sections() {
+            write_heading(out, room, priority, &findings)?;
+            for finding in findings {
+                write_finding(out, room, finding)?;
+            }
         }
         Ok(())
     }
-}
 
-impl Row {
-    /// What puts rows in an order when nothing else does.
-    fn key(&self) -> (&str, &str, &str, &str) {
-        (&self.who, &self.what, &self.place, self.outcome.as_str())
-    }
-
-    fn of(alert: &Alert) -> Self {
-        let request = &alert.request;
-        let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        let who = match (&request.user, &request.impersonated_user) {
-            (user, Some(impersonated)) => format!("{} as {impersonated}", text(user)),
-            (user, None) => text(user),
-        };
-        let resource = match (&request.resource, &request.subresource) {
-            (Some(resource), Some(subresource)) => format!("{resource}/{subresource}"),
-            (Some(resource), None) => resource.clone(),
-            (None, _) => text(&request.uri),
-        };
-        let place = match (&request.namespace, &request.name) {
-            (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
-            (Some(namespace), None) => namespace.clone(),
-            (None, name) => text(name),
-        };
-        Self {
-            who,
-            what: format!("{} {resource}", text(&request.verb)),
-            place,
-            outcome: alert.outcome,
+    fn sections(&self) -> Vec<(Priority, Vec<&Finding>)> {
+        let mut sections: BTreeMap<Priority, Vec<&Finding>> = BTreeMap::new();
+        for finding in self.findings.values() {
+            sections.entry(finding.priority).or_default().push(finding);
         }
-    }
-}
-
-impl Times {
-    fn span(&self) -> String {
-        let (first, last) = (seconds(self.first), seconds(self.last));
-        if first == last {
-            return first;
+        for findings in sections.values_mut() {
+            findings.sort_by(|one, other| {
+                let frequency = other.count.cmp(&one.count);
+                frequency.then_with(|| one.rule.cmp(&other.rule))
+            });
         }
-        match (first.split_once(' '), last.split_once(' ')) {
-            (Some((day, _)), Some((other, time))) if day == other => format!("{first} … {time}"),
-            _ => format!("{first} … {last}"),
-        }
+        sections.into_iter().rev().collect()
     }
 }
 
-/// `2026-11-23 05:12:26`
-fn seconds(time: Timestamp) -> String {
-    let (year, month, day, hour, minute, second, _) = time.civil();
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+fn total(findings: &[&Finding]) -> u64 {
+    findings.iter().map(|finding| finding.count).sum()
 }
 
-fn place_of(alert: &Alert) -> String {
-    match (&alert.event.file, alert.event.line) {
-        (Some(file), Some(line)) => format!("{file}:{line}"),
-        (Some(file), None) => file.clone(),
-        (None, _) => "the input".to_owned(),
+fn write_heading(
+    out: &mut impl Write,
+    room: usize,
+    priority: Priority,
+    findings: &[&Finding],
+) -> io::Result<()> {
+    let style = priority_style(priority);
+    let label = priority.as_str().to_uppercase();
+    let alerts = plural(total(findings), "alert");
+    let rules = plural(findings.len() as u64, "rule");
+    let count = format!("{alerts} by {rules}");
+    let line = "─".repeat(room.saturating_sub(label.width() + count.width() + 2));
+    writeln!(out, "{style}{label}{style:#} {DIM}{line}{DIM:#} {count}\n")
+}
+
+fn write_finding(out: &mut impl Write, room: usize, finding: &Finding) -> io::Result<()> {
+    let rule = escape::terminal(&finding.rule);
+    let count = plural(finding.count, "event");
+    writeln!(out, "  {BOLD}{rule}{BOLD:#}  {count}")?;
+    for line in wrap(
+        &escape::terminal(&finding.description),
+        room.saturating_sub(2),
+    ) {
+        writeln!(out, "  {line}")?;
+    }
+    write_rows(out, room, finding)?;
+    let place = escape::terminal(&finding.first_place);
+    writeln!(out, "    {DIM}first seen in {place}{DIM:#}\n")
+}
+
+fn write_rows(out: &mut impl Write, room: usize, finding: &Finding) -> io::Result<()> {
+    let mut rows = finding.rows();
+    rows.truncate(SHOWN_ROWS);
+    let day = common_day(&rows);
+    let when = match &day {
+        Some(day) => format!("{day} UTC"),
+        None => "when (UTC)".to_owned(),
+    };
+    let cells: Vec<_> = rows
+        .iter()
+        .map(|(row, times)| cells(row, times, day.is_some()))
+        .collect();
+    table::write(out, (4, room), &columns(&when), &cells)?;
+    let shown: u64 = rows.iter().map(|(_, times)| times.count).sum();
+    if finding.count > shown {
+        let hidden = plural(finding.count - shown, "more event");
+        writeln!(out, "    {DIM}and {hidden}{DIM:#}")?;
+    }
+    Ok(())
+}
+
+fn columns(when: &str) -> [Column<'_>; 6] {
+    let column = |heading, kind| Column { heading, kind };
+    [
+        column("who", Kind::Flexible),
+        column("what", Kind::Flexible),
+        column("where", Kind::Flexible),
+        column("outcome", Kind::Text),
+        column("count", Kind::Number),
+        column(when, Kind::Text),
+    ]
+}
+
+fn cells(row: &Row, times: &Times, one_day: bool) -> [Cell; 6] {
+    let plain = |text: &str| Cell::new(text, Style::new());
+    [
+        plain(&row.who),
+        plain(&row.what),
+        plain(&row.place),
+        Cell::new(row.outcome(), outcome_style(row.outcome())),
+        plain(&thousands(times.count)),
+        plain(&when(times.span, one_day)),
+    ]
+}
+
+/// The day on which everything in the rows happened, if it is one.
+fn common_day(rows: &[(&Row, &Times)]) -> Option<String> {
+    let spans = rows.iter().filter_map(|(_, times)| times.span);
+    let mut days = spans.flat_map(|(first, last)| [first, last].map(|time| day_and_time(time).0));
+    let day = days.next()?;
+    days.all(|other| other == day).then_some(day)
+}
+
+fn when(span: Option<(Timestamp, Timestamp)>, one_day: bool) -> String {
+    let Some((first, last)) = span else {
+        return "unknown".to_owned();
+    };
+    let ((day, from), (last_day, to)) = (day_and_time(first), day_and_time(last));
+    let day_before = if one_day {
+        String::new()
+    } else {
+        format!("{day} ")
+    };
+    match (day == last_day, from == to) {
+        (true, true) => format!("{day_before}{from}"),
+        (true, false) => format!("{day_before}{from} – {to}"),
+        (false, _) => format!("{day} {} – {last_day} {}", minutes(&from), minutes(&to)),
     }
 }
 
-fn first_sentence(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.split_once(". ") {
-        Some((sentence, _)) => format!("{sentence}."),
-        None => text,
+/// `05:12` of `05:12:26`: over days, seconds say nothing.
+fn minutes(time: &str) -> &str {
+    time.get(..5).unwrap_or(time)
+}
+
+/// What was refused matters less, what broke matters more.
+fn outcome_style(outcome: &str) -> Style {
+    match outcome {
+        "denied" => AnsiColor::Green.on_default(),
+        "failed" => AnsiColor::Yellow.on_default(),
+        "panicked" => AnsiColor::Red.on_default(),
+        _ => Style::new(),
     }
 }

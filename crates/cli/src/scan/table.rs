@@ -2,126 +2,207 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use kubevigil_alerts::escape;
-use kubevigil_rules::Priority;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::terminal::DIM;
 
-/// The widest a column gets; longer text is cut, with a mark.
-const MAX_WIDTH: usize = 48;
+/// What stands between two columns.
+const GAP: usize = 2;
+/// No flexible column gets narrower than this.
+const LEAST: usize = 12;
 
-/// Writes rows under a dimmed header, each column as wide as its widest cell. Cells come from events: they are made
-/// harmless for a terminal here.
+/// How a column looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column<'h> {
+    /// What stands above it.
+    pub(crate) heading: &'h str,
+    /// How it takes part in making the table fit.
+    pub(crate) kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// Text from events, cut in the middle when the table would be too wide.
+    Flexible,
+    /// Numbers, aligned to the right.
+    Number,
+    /// Text of ours, which is never cut.
+    Text,
+}
+
+/// One cell.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// A cell with this text, which is made harmless for a terminal.
+    pub(crate) fn new(text: &str, style: Style) -> Self {
+        Self {
+            text: escape::terminal(text).into_owned(),
+            style,
+        }
+    }
+}
+
+/// Writes rows under a dimmed header, in at most `room` columns of the screen where that can be. Returns nothing cut but the
+/// flexible columns, the widest first.
 pub(crate) fn write<const N: usize>(
     out: &mut impl Write,
-    header: &[String; N],
-    rows: &[[String; N]],
+    (indent, room): (usize, usize),
+    columns: &[Column<'_>; N],
+    rows: &[[Cell; N]],
 ) -> io::Result<()> {
-    let rows: Vec<[String; N]> = rows
-        .iter()
-        .map(|row| row.each_ref().map(|cell| fit(&escape::terminal(cell))))
-        .collect();
-    let mut widths = header.each_ref().map(|cell| cell.width());
-    for row in &rows {
-        widths
-            .iter_mut()
-            .zip(row)
-            .for_each(|(width, cell)| *width = (*width).max(cell.width()));
-    }
-    writeln!(out, "    {DIM}{}{DIM:#}", line(header, &widths))?;
-    rows.iter()
-        .try_for_each(|row| writeln!(out, "    {}", line(row, &widths)))
-}
-
-fn line<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
-    let padded = cells.iter().zip(widths).map(|(cell, width)| {
-        let padding = width.saturating_sub(cell.width());
-        format!("{cell}{}", " ".repeat(padding))
+    let widths = fit(columns, rows, room.saturating_sub(indent));
+    let header = columns.map(|column| Cell {
+        text: column.heading.to_owned(),
+        style: DIM,
     });
-    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    for row in std::iter::once(&header).chain(rows) {
+        write!(out, "{:indent$}", "")?;
+        write_row(out, columns, row, &widths)?;
+    }
+    Ok(())
 }
 
-fn fit(cell: &str) -> String {
-    if cell.width() <= MAX_WIDTH {
-        return cell.to_owned();
-    }
-    let mut kept = String::new();
-    for letter in cell.chars() {
-        if kept.width() + 2 > MAX_WIDTH {
-            break;
+fn write_row<const N: usize>(
+    out: &mut impl Write,
+    columns: &[Column<'_>; N],
+    row: &[Cell; N],
+    widths: &[usize; N],
+) -> io::Result<()> {
+    // Padding is written when something follows it, so that no line ends in blanks.
+    let mut padding = 0;
+    for ((cell, column), &width) in row.iter().zip(columns).zip(widths) {
+        let text = shorten(&cell.text, width);
+        let missing = width.saturating_sub(text.width());
+        let (before, after) = match column.kind {
+            Kind::Number => (missing, 0),
+            Kind::Flexible | Kind::Text => (0, missing),
+        };
+        if !text.is_empty() {
+            let style = cell.style;
+            write!(out, "{:1$}{style}{text}{style:#}", "", padding + before)?;
+            padding = 0;
         }
-        kept.push(letter);
+        padding += after + GAP;
     }
-    kept + "…"
+    writeln!(out)
 }
 
-/// `1 event`, `12,345 events`.
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        thousands(count),
-        if count == 1 { "" } else { "s" }
-    )
+/// The widths of the columns: as wide as their widest cells, or else narrower until the table fits.
+fn fit<const N: usize>(columns: &[Column<'_>; N], rows: &[[Cell; N]], room: usize) -> [usize; N] {
+    let mut widths = columns.map(|column| column.heading.width());
+    for row in rows {
+        let cells = widths.iter_mut().zip(row);
+        cells.for_each(|(width, cell)| *width = (*width).max(cell.text.width()));
+    }
+    let gaps = GAP * N.saturating_sub(1);
+    let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
+    while excess > 0 {
+        let flexible = widths.iter_mut().zip(columns);
+        let flexible =
+            flexible.filter(|(width, column)| column.kind == Kind::Flexible && **width > LEAST);
+        let mut sorted: Vec<&mut usize> = flexible.map(|(width, _)| width).collect();
+        sorted.sort();
+        let Some(widest) = sorted.pop() else { break };
+        // Down to the next narrower column at once: names may have a thousand letters.
+        let next = sorted.last().map_or(LEAST, |width| **width).max(LEAST);
+        let step = (*widest - next).clamp(1, excess);
+        *widest -= step;
+        excess -= step;
+    }
+    widths
 }
 
-/// `12,345`
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
+/// The text in at most `width` columns, its middle replaced by a mark: names differ at their ends.
+pub(crate) fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
     }
-    grouped
+    let tail_width = width.saturating_sub(1) / 2;
+    let head = take(text.chars(), width.saturating_sub(1 + tail_width));
+    let tail = take(text.chars().rev(), tail_width);
+    format!("{head}…{}", tail.chars().rev().collect::<String>())
 }
 
-/// The colour of a priority.
-pub(crate) fn priority_style(priority: Priority) -> Style {
-    match priority {
-        Priority::Emergency | Priority::Alert | Priority::Critical => {
-            AnsiColor::White.on(AnsiColor::Red).bold()
-        }
-        Priority::Error => AnsiColor::Red.on_default().bold(),
-        Priority::Warning => AnsiColor::Yellow.on_default().bold(),
-        Priority::Notice => AnsiColor::Cyan.on_default().bold(),
-        Priority::Informational | Priority::Debug => Style::new().bold(),
-    }
+fn take(letters: impl Iterator<Item = char>, width: usize) -> String {
+    let mut taken = 0;
+    let fits = |letter: &char| {
+        taken += letter.width().unwrap_or(0);
+        taken <= width
+    };
+    letters.take_while(fits).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(plural(1, "event"), "1 event");
-        assert_eq!(plural(1_000, "event"), "1,000 events");
+    const COLUMNS: [Column<'_>; 3] = [
+        Column {
+            heading: "who",
+            kind: Kind::Flexible,
+        },
+        Column {
+            heading: "what",
+            kind: Kind::Flexible,
+        },
+        Column {
+            heading: "count",
+            kind: Kind::Number,
+        },
+    ];
+
+    fn table(room: usize, rows: &[[&str; 3]]) -> String {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| row.map(|text| Cell::new(text, Style::new())))
+            .collect();
+        let mut out = Vec::new();
+        write(&mut out, (2, room), &COLUMNS, &rows).unwrap();
+        let plain = anstream::adapter::strip_bytes(&out).into_vec();
+        String::from_utf8(plain).unwrap()
     }
 
     #[test]
     fn columns_line_up_and_hostile_cells_are_shown_escaped() {
-        let rows = [
-            ["a".to_owned(), "\u{1b}[31mred".to_owned()],
-            ["long one".to_owned(), "b".to_owned()],
-        ];
-        let mut out = Vec::new();
-        write(&mut out, &["who".to_owned(), "what".to_owned()], &rows).unwrap();
-        let text = anstream::adapter::strip_bytes(&out).into_vec();
-        let text = String::from_utf8(text).unwrap();
+        let drawn = table(
+            80,
+            &[["a", "\u{1b}[31mred", "1"], ["long one", "", "1,000"]],
+        );
         assert_eq!(
-            text.lines().next().unwrap().trim_end(),
-            "    who       what"
+            drawn,
+            "  who       what           count\n  a         \\u{1b}[31mred      1\n  long one                 1,000\n"
         );
-        assert!(text.contains("    long one  b"), "{text}");
-        assert!(
-            !out.windows(5).any(|window| window == b"\x1b[31m"),
-            "{text}"
+    }
+
+    #[test]
+    fn the_widest_column_gives_way_first_and_keeps_both_ends() {
+        let long = format!("system:{}:controller", "x".repeat(1_000));
+        let drawn = table(40, &[[&long, "list pods", "1"]]);
+        assert_eq!(
+            drawn,
+            "  who                  what       count\n  system:xx…controller  list pods      1\n"
+                .replace("who   ", "who    ")
         );
+        assert!(drawn.lines().all(|line| line.width() <= 40), "{drawn}");
+    }
+
+    #[test]
+    fn a_table_that_cannot_fit_keeps_a_part_of_every_name() {
+        let long = "x".repeat(50);
+        let drawn = table(10, &[[&long, &long, "1"]]);
+        assert!(drawn.contains("xxxxxx…xxxxx"), "{drawn}");
+    }
+
+    #[test]
+    fn wide_letters_count_twice() {
+        assert_eq!(shorten("日本日本日本", 7), "日…本");
     }
 }

@@ -1,7 +1,7 @@
 //! What a scan has read, in numbers.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kubevigil_audit::time::Timestamp;
 use kubevigil_detect::Position;
@@ -10,7 +10,7 @@ use kubevigil_sources::Arrival;
 
 use crate::scan::problems::Problems;
 use crate::scan::report::Report;
-use crate::scan::table::{plural, priority_style, thousands};
+use crate::scan::wording::{duration, plural, priority_style, size, thousands};
 use crate::terminal::BOLD;
 
 /// The numbers of a scan.
@@ -95,24 +95,17 @@ impl Tally {
             duration(self.started.elapsed())
         );
         if self.alerts == 0 {
-            write!(out, "{BOLD}nothing found{BOLD:#}")?;
+            write!(out, "{BOLD}no alerts{BOLD:#}")?;
         } else {
-            let rules = plural(report.rules() as u64, "rule");
-            write!(
-                out,
-                "{BOLD}{}{BOLD:#} by {rules}",
-                plural(self.alerts, "finding")
-            )?;
-            for (position, (priority, count)) in report.counts().into_iter().enumerate() {
-                let style = priority_style(priority);
-                let separator = if position == 0 { ": " } else { ", " };
-                write!(
-                    out,
-                    "{separator}{style}{} {}{style:#}",
-                    thousands(count),
-                    priority.as_str().to_lowercase()
-                )?;
-            }
+            let alerts = plural(self.alerts, "alert");
+            let rules = plural(report.rules(), "rule");
+            write!(out, "{BOLD}{alerts}{BOLD:#} by {rules}")?;
+        }
+        for (position, (priority, count)) in report.counts().into_iter().enumerate() {
+            let style = priority_style(priority);
+            let separator = if position == 0 { ": " } else { ", " };
+            let (count, word) = (thousands(count), priority.as_str().to_lowercase());
+            write!(out, "{separator}{style}{count} {word}{style:#}")?;
         }
         write!(out, "; {read}")?;
         if problems.count() > 0 {
@@ -123,43 +116,5 @@ impl Tally {
             )?;
         }
         writeln!(out)
-    }
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut units = UNITS.iter();
-    let mut unit = units.next().copied().unwrap_or_default();
-    while let Some(larger) = units.next().filter(|_| value >= 1_000.0) {
-        value /= 1_000.0;
-        unit = larger;
-    }
-    if unit == "B" {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {unit}")
-    }
-}
-
-fn duration(elapsed: Duration) -> String {
-    match elapsed.as_secs() {
-        0 => format!("{} ms", elapsed.as_millis()),
-        1..=59 => format!("{:.1} s", elapsed.as_secs_f64()),
-        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_durations_read_well() {
-        assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_234_567), "1.2 MB");
-        assert_eq!(duration(Duration::from_millis(12)), "12 ms");
-        assert_eq!(duration(Duration::from_millis(1_500)), "1.5 s");
-        assert_eq!(duration(Duration::from_secs(61)), "1 min 1 s");
     }
 }
