@@ -76,9 +76,17 @@ impl Core {
         self.grown.notify_all();
     }
 
-    /// A new newest segment.
+    /// A new newest segment. An empty one that was begun again at the same place is replaced: both
+    /// have one file, which retention must not delete for the sake of the other.
     pub(crate) fn add(&self, segment: Arc<Segment>) {
-        hold(&self.catalogue).segments.push_back(segment);
+        let segments = &mut hold(&self.catalogue).segments;
+        if segments
+            .back()
+            .is_some_and(|last| last.first == segment.first)
+        {
+            segments.pop_back();
+        }
+        segments.push_back(segment);
     }
 
     pub(crate) fn close(&self) {

@@ -231,7 +231,8 @@ impl Core {
     }
 }
 
-fn assemble(recovered: Recovered, options: Options) -> (Arc<Core>, Writer) {
+/// The parts of an open journal; the writer does not run yet.
+pub(crate) fn assemble(recovered: Recovered, options: Options) -> (Arc<Core>, Writer) {
     let Recovered {
         folder,
         places,
@@ -273,6 +274,7 @@ fn assemble(recovered: Recovered, options: Options) -> (Arc<Core>, Writer) {
         next,
         buffer: Vec::new(),
         suspect: false,
+        rolling: false,
     };
     (core, writer)
 }

@@ -5,7 +5,7 @@ use crate::hold::hold;
 use crate::layout::{SEGMENT_HEADER, Salt, SegmentHeader, VERSION};
 use crate::record::nanoseconds;
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,11 @@ impl Segment {
         }
     }
 
-    /// Makes a new segment, on disk with its name before this returns. What fails is removed.
+    /// Makes a new segment, on disk with its name before this returns.
+    ///
+    /// A file of this name is one that holds no record: a creation that failed, or an empty segment
+    /// that could not be written. It is begun again in place. Removing it instead, here or after a
+    /// failure, could take the name from a file that is still written to.
     pub(crate) fn create(dir: &Path, first: u64, salt: Salt) -> io::Result<(File, Self)> {
         let path = dir.join(segment_name(first));
         let created_ns = nanoseconds(SystemTime::now());
@@ -62,25 +66,12 @@ impl Segment {
             created_ns,
         }
         .encode();
-        let make = || -> io::Result<File> {
-            // A file of this name is left from a creation that failed: no record has the place.
-            let mut file = open_options().create(true).truncate(true).open(&path)?;
-            file.write_all(&header)?;
-            file.sync_all()?;
-            sync_directory(dir)?;
-            Ok(file)
-        };
-        match make() {
-            Ok(file) => Ok((
-                file,
-                Segment::new(path, first, salt, SEGMENT_HEADER as u64, created_ns),
-            )),
-            Err(error) => {
-                // When this fails too, recovery finds a segment without records: harmless.
-                let _ = fs::remove_file(&path);
-                Err(error)
-            }
-        }
+        let mut file = open_options().create(true).truncate(true).open(&path)?;
+        file.write_all(&header)?;
+        file.sync_all()?;
+        sync_directory(dir)?;
+        let segment = Segment::new(path, first, salt, SEGMENT_HEADER as u64, created_ns);
+        Ok((file, segment))
     }
 
     pub(crate) fn len(&self) -> u64 {

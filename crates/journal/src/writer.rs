@@ -41,6 +41,9 @@ pub(crate) struct Writer {
     pub(crate) buffer: Vec<u8>,
     /// A write failed and the file may hold bytes after `end`.
     pub(crate) suspect: bool,
+    /// A new segment was begun and not finished. Its file may stand there, and recovery would end the
+    /// old segment where it begins: nothing more may be written to the old one.
+    pub(crate) rolling: bool,
 }
 
 /// A group while it is written; it counts only once it is synced.
@@ -118,10 +121,8 @@ impl Writer {
 
     /// Makes sure that the end of the file is the end of the last record, in a segment with room.
     fn prepare(&mut self) -> io::Result<()> {
-        if self.suspect && self.cut_back().is_err() {
-            return self.roll();
-        }
-        if self.end >= self.core.options.segment_bytes {
+        let full = self.end >= self.core.options.segment_bytes;
+        if self.rolling || full || (self.suspect && self.cut_back().is_err()) {
             return self.roll();
         }
         Ok(())
@@ -232,7 +233,9 @@ impl Writer {
 
     /// Begins a new segment. All records of the old one are durable.
     fn roll(&mut self) -> io::Result<()> {
+        self.rolling = true;
         let (file, segment) = Segment::create(&self.core.folder.path, self.next, self.salt)?;
+        self.rolling = false;
         self.segment = Arc::new(segment);
         self.file = file;
         self.end = self.segment.len();
@@ -288,5 +291,73 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.0.queue.abandon();
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::assemble;
+    use crate::queue::Queue;
+    use crate::recovery::recover;
+    use crate::segment::open_options;
+    use crate::{NewRecord, Options, WriteErrorKind};
+    use std::fs;
+    use std::path::Path;
+
+    fn open(dir: &Path) -> Writer {
+        let options = Options::default();
+        assemble(recover(dir, &options).unwrap(), options).1
+    }
+
+    /// Serves one append as the thread would.
+    fn append(writer: &mut Writer, text: &'static str) -> Result<Appended, WriteError> {
+        let queue = Queue::new(usize::MAX);
+        let record = NewRecord::unkeyed(text);
+        let checksum = writer.salt.payload_checksum(&record.payload);
+        let ticket = queue.push(vec![Checked { record, checksum }], 100).unwrap();
+        let Taken::Group(group) = queue.take(Duration::ZERO, Company::default()) else {
+            panic!("nothing to serve")
+        };
+        writer.serve(group);
+        ticket.wait()
+    }
+
+    /// The disk neither writes the file nor cuts it.
+    fn break_file(writer: &mut Writer) {
+        writer.file = File::open(&writer.segment.path).unwrap();
+    }
+
+    #[test]
+    fn an_empty_segment_that_cannot_be_written_is_begun_again_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        break_file(&mut writer);
+        let refused = append(&mut writer, "refused").unwrap_err();
+        assert_eq!(refused.kind, WriteErrorKind::Io);
+        append(&mut writer, "acknowledged").unwrap();
+        assert_eq!(writer.core.stats().segments, 1);
+        drop(writer);
+        assert_eq!(open(dir.path()).core.stats().records, 1);
+    }
+
+    /// The new segment's file may be there after all, and recovery would end the old one where it
+    /// begins.
+    #[test]
+    fn after_a_segment_was_begun_in_vain_the_old_one_gets_no_more_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        append(&mut writer, "first").unwrap();
+        break_file(&mut writer);
+        append(&mut writer, "refused").unwrap_err();
+        let obstacle = dir.path().join(crate::folder::segment_name(1));
+        fs::create_dir(&obstacle).unwrap();
+        append(&mut writer, "refused again").unwrap_err();
+        writer.file = open_options().open(&writer.segment.path).unwrap();
+        fs::remove_dir(&obstacle).unwrap();
+        append(&mut writer, "second").unwrap();
+        assert_eq!((writer.segment.first, writer.next), (1, 2));
+        drop(writer);
+        assert_eq!(open(dir.path()).core.stats().records, 2);
     }
 }
