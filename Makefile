@@ -1,7 +1,11 @@
 # One command for one intent. CI runs `make test` and nothing else.
 
 CARGO ?= cargo
-LOG   ?= benches/logs/attack.jsonl
+LOG   ?= tests/logs/attack.jsonl
+# `make run PROFILE=dev ARGUMENTS='-c FILE'` builds faster and passes arguments on.
+PROFILE   ?= release
+ARGUMENTS ?=
+BINARIES   = $(or $(CARGO_TARGET_DIR),target)/$(PROFILE:dev=debug)
 
 .PHONY: run check test bench fuzz fmt help
 
@@ -9,8 +13,8 @@ help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
 
 run: ## Start the daemon on loopback, replay a recorded log through its webhook, show alerts, stay up
-	$(CARGO) build --release --bin kubevigil --bin replay
-	@tests/demo.sh target/release $(LOG)
+	$(CARGO) build --profile $(PROFILE) --bin kubevigil --bin replay
+	@tests/demo.sh $(BINARIES) $(LOG) $(ARGUMENTS)
 
 check: ## The fast inner loop: format, lints, unit tests
 	$(CARGO) fmt --all --check

@@ -29,6 +29,8 @@ use crate::run::stop::{Signal, Signals};
 
 /// How long stopping may take: Kubernetes kills after 30 seconds. What is not done then is done after the next start.
 const STOP_WITHIN: Duration = Duration::from_secs(28);
+/// An output that is down is not waited for longer.
+const DELIVERY: Duration = Duration::from_secs(10);
 /// What the detector and the outputs are given of that at least, each.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
@@ -201,7 +203,7 @@ impl Running {
         stop_sources.cancel();
         tokio::select! {
             () = drain(&metrics, detector, sources) => {}
-            () = signals.stop() => tracing::warn!("stopped at once; what is left is done after the next start"),
+            () = signals.stop_again() => tracing::warn!("stopped at once; what is left is done after the next start"),
         }
         stop_health.cancel();
     }
@@ -226,7 +228,7 @@ async fn drain(metrics: &Metrics, detector: DetectorThread, sources: TaskTracker
     }
     detector.drain(left(AT_LEAST)).await;
     let unfinished = match metrics.take_deliveries() {
-        Some(deliveries) => deliveries.drain(left(Duration::ZERO)).await,
+        Some(deliveries) => deliveries.drain(left(Duration::ZERO).min(DELIVERY)).await,
         None => Vec::new(),
     };
     if !unfinished.is_empty() {

@@ -1,7 +1,12 @@
 //! Signals.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
 use tokio::signal::unix::{self, SignalKind};
+
+/// Signals to stop that come so close together are one.
+const ONE_KEYSTROKE: Duration = Duration::from_secs(1);
 
 /// What the daemon is told from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,9 +36,11 @@ impl Signals {
         })
     }
 
-    /// Waits until told to stop.
-    pub(crate) async fn stop(&mut self) {
-        while self.next().await != Signal::Stop {}
+    /// Waits until told to stop once more, a while after the first time: a terminal, `make` and a script may each pass on what was
+    /// one keystroke.
+    pub(crate) async fn stop_again(&mut self) {
+        let first = Instant::now();
+        while self.next().await != Signal::Stop || first.elapsed() < ONE_KEYSTROKE {}
     }
 
     /// The next signal.
