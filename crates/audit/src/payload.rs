@@ -12,6 +12,7 @@ mod documents;
 
 pub use documents::{Document, DocumentError, Documents};
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -72,10 +73,19 @@ pub enum ProblemReason {
     Json(JsonError),
 }
 
-/// A payload that does not hold together as JSON; nothing of it was taken.
+/// A payload of which nothing was taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the payload is not JSON: {0}")]
-pub struct PayloadError(#[from] pub JsonError);
+pub enum PayloadError {
+    /// It does not hold together as JSON.
+    #[error("the payload is not JSON: {0}")]
+    Json(#[from] JsonError),
+    /// It holds more events than its reader has room for.
+    #[error("the payload holds more than {limit} events: send fewer at a time")]
+    TooMany {
+        /// The most that it may hold.
+        limit: usize,
+    },
+}
 
 /// Finds the events in a payload that is one JSON value; a byte order mark before it is passed over.
 ///
@@ -101,7 +111,17 @@ pub struct PayloadError(#[from] pub JsonError);
 ///
 /// When the payload is not UTF-8, is cut off, or arrays that hold events are malformed.
 pub fn split(payload: &Bytes) -> Result<Split, PayloadError> {
-    let mut splitter = Splitter::new(payload)?;
+    split_at_most(payload, usize::MAX)
+}
+
+/// Like [`split`], for payloads from strangers: an event of three bytes costs whoever holds it a hundred times as
+/// much, so their number is limited, too.
+///
+/// # Errors
+///
+/// As [`split`], and when there are more events than `limit`.
+pub fn split_at_most(payload: &Bytes, limit: usize) -> Result<Split, PayloadError> {
+    let mut splitter = Splitter::new(payload, limit)?;
     splitter.values()?;
     Ok(splitter.split)
 }
@@ -144,21 +164,23 @@ struct Splitter<'p> {
     payload: &'p Bytes,
     scratch: PathScratch,
     split: Split,
+    limit: usize,
 }
 
 impl<'p> Splitter<'p> {
-    fn new(payload: &'p Bytes) -> Result<Self, JsonError> {
+    fn new(payload: &'p Bytes, limit: usize) -> Result<Self, JsonError> {
         let mut scratch = PathScratch::default();
         scratch.index.build(payload)?;
         Ok(Self {
             payload,
             scratch,
             split: Split::default(),
+            limit,
         })
     }
 
     /// Goes through the payload's value. Arrays in arrays need no stack: how many are open is all there is to know.
-    fn values(&mut self) -> Result<(), JsonError> {
+    fn values(&mut self) -> Result<(), PayloadError> {
         let mut at = skip_blanks(self.payload, skip_mark(self.payload));
         let mut depth = 0_usize;
         let mut may_close = false;
@@ -175,7 +197,7 @@ impl<'p> Splitter<'p> {
             }
             (at, depth) = self.close_arrays(at, depth)?;
             if depth == 0 {
-                return self.expect_end(at);
+                return Ok(self.expect_end(at)?);
             }
             (at, may_close) = (skip_blanks(self.payload, at + 1), false);
         }
@@ -196,7 +218,7 @@ impl<'p> Splitter<'p> {
     }
 
     /// Takes the object at `start` and returns where it ends.
-    fn object(&mut self, start: usize) -> Result<usize, JsonError> {
+    fn object(&mut self, start: usize) -> Result<usize, PayloadError> {
         let signs = &*SIGNS;
         let read = signs
             .paths
@@ -213,7 +235,7 @@ impl<'p> Splitter<'p> {
             Err(error) => Verdict::Problem(ProblemReason::Json(error)),
         };
         match verdict {
-            Verdict::Event => self.split.events.push(self.payload.slice(start..end)),
+            Verdict::Event => self.event(start..end)?,
             Verdict::List(Some(items)) => self.items(items)?,
             Verdict::List(None) => {}
             Verdict::Problem(reason) => self.problem(start, reason),
@@ -222,7 +244,7 @@ impl<'p> Splitter<'p> {
     }
 
     /// Takes the items of an EventList: the array at `start`.
-    fn items(&mut self, start: usize) -> Result<(), JsonError> {
+    fn items(&mut self, start: usize) -> Result<(), PayloadError> {
         let mut at = skip_blanks(self.payload, start + 1);
         if self.payload.get(at) == Some(&b']') {
             return Ok(());
@@ -230,7 +252,7 @@ impl<'p> Splitter<'p> {
         loop {
             if self.payload.get(at) == Some(&b'{') {
                 let end = self.index().value_end(self.payload, at)?;
-                self.split.events.push(self.payload.slice(at..end));
+                self.event(at..end)?;
                 at = end;
             } else {
                 at = self.foreign(at)?;
@@ -239,9 +261,17 @@ impl<'p> Splitter<'p> {
             match self.payload.get(at) {
                 Some(b',') => at = skip_blanks(self.payload, at + 1),
                 Some(b']') => return Ok(()),
-                _ => return Err(self.unexpected(at, Expected::CommaOrBracket)),
+                _ => return Err(self.unexpected(at, Expected::CommaOrBracket).into()),
             }
         }
+    }
+
+    fn event(&mut self, range: Range<usize>) -> Result<(), PayloadError> {
+        if self.split.events.len() >= self.limit {
+            return Err(PayloadError::TooMany { limit: self.limit });
+        }
+        self.split.events.push(self.payload.slice(range));
+        Ok(())
     }
 
     /// Steps over a value that cannot be an event.

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::string_slice, reason = "tests")]
 
 use bytes::Bytes;
-use kubevigil_audit::payload::{Documents, MAX_PROBLEMS, Split, split};
+use kubevigil_audit::payload::{
+    Documents, MAX_PROBLEMS, PayloadError, Split, split, split_at_most,
+};
 use proptest::prelude::*;
 
 fn taken(payload: &str) -> Split {
@@ -293,5 +295,20 @@ proptest! {
         let text: String = values.iter().zip(&blanks).map(|(value, blank)| format!("{blank}{value}")).collect();
         let found: Vec<_> = Documents::new(text.as_bytes()).map(|found| text[found.unwrap().range].to_owned()).collect();
         prop_assert_eq!(found, values);
+    }
+}
+
+#[test]
+fn more_events_than_there_is_room_for_are_refused_together() {
+    for text in [
+        r#"{"kind":"EventList","items":[{},{},{}]}"#,
+        r#"[{"kind":"Event"},{"kind":"EventList","items":[{}]},{"auditID":"a"}]"#,
+    ] {
+        let payload = Bytes::from_static(text.as_bytes());
+        assert_eq!(split_at_most(&payload, 3).unwrap().events.len(), 3);
+        assert_eq!(
+            split_at_most(&payload, 2).unwrap_err(),
+            PayloadError::TooMany { limit: 2 }
+        );
     }
 }

@@ -217,6 +217,7 @@ impl Webhook {
             dead_letters: self.dead_letters,
             counters: Arc::clone(&self.counters),
             timeout: self.config.accept_timeout(),
+            memory: self.config.max_memory_bytes,
             tasks,
         };
         let service = Service {

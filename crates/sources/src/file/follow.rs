@@ -97,6 +97,9 @@ impl Follow {
         while !shutdown.is_cancelled() {
             let (follower, step) = look(self.follower, begin).await?;
             self.follower = follower;
+            if self.follower.has_found() {
+                self.keep_or_tell().await;
+            }
             match step {
                 Step::Batch(batch) => {
                     if !hand_over(batch, &*intake, &self.counters, &shutdown).await {
@@ -111,9 +114,7 @@ impl Follow {
             }
             if begin.elapsed().saturating_sub(kept) >= self.checkpoint_every {
                 kept = begin.elapsed();
-                if let Err(error) = self.keep().await {
-                    warn!(%error, "going on without a new checkpoint");
-                }
+                self.keep_or_tell().await;
             }
         }
         info!(
@@ -123,8 +124,14 @@ impl Follow {
         self.keep().await
     }
 
+    async fn keep_or_tell(&mut self) {
+        if let Err(error) = self.keep().await {
+            warn!(%error, "going on without a new checkpoint");
+        }
+    }
+
     async fn keep(&mut self) -> Result<(), FollowError> {
-        if !self.follower.has_changed() {
+        if !self.follower.has_changed() && !self.follower.has_found() {
             return Ok(());
         }
         let (checkpoint, state) = (self.follower.checkpoint(), self.state.clone());

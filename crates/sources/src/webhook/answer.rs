@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     Encoding,
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    #[error("the body holds more than {0} events")]
+    TooMany(usize),
     #[error("the body did not arrive within {} seconds", .0.as_secs())]
     SlowBody(Duration),
     #[error("the body ended early")]
@@ -56,7 +58,7 @@ impl Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Name => StatusCode::FORBIDDEN,
             Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) | Self::TooMany(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::ContentType | Self::BrokenBody | Self::NotGzip | Self::Payload(_) => {
                 StatusCode::BAD_REQUEST

@@ -69,7 +69,7 @@ impl Budget {
 
 impl Reservation {
     /// Makes the reservation cover `bytes`.
-    fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
+    pub(super) fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
         let held = self
             .permit
             .as_ref()

@@ -20,12 +20,18 @@ use crate::{Arrival, Batch, Intake, Origin, Refused};
 /// Larger bodies are split on a thread of their own, because it takes longer than others should wait.
 const LARGE: usize = 1 << 20;
 
+/// What an event costs at least until it is durable, however short: its places in the batch, the queue and the index of
+/// keys. A body of `{},{},…` would take a hundred times the memory that its bytes do.
+const EVENT_COST: u64 = 512;
+
 /// What takes bodies to where they belong.
 pub(super) struct Delivery {
     pub(super) intake: Arc<dyn Intake>,
     pub(super) dead_letters: Option<Arc<DeadLetters>>,
     pub(super) counters: Arc<WebhookCounters>,
     pub(super) timeout: Duration,
+    /// The memory of all bodies together: what the events of one may take at most.
+    pub(super) memory: u64,
     /// Deliveries go on when the sender hangs up, so that what is half written becomes whole.
     pub(super) tasks: TaskTracker,
 }
@@ -33,20 +39,27 @@ pub(super) struct Delivery {
 impl Delivery {
     /// Returns `Ok` only when every event of the body is durable.
     pub(super) async fn deliver(&self, received: Received) -> Result<(), Refusal> {
-        let Received { bytes, reservation } = received;
+        let Received {
+            bytes,
+            mut reservation,
+        } = received;
         let Split {
             events,
             problems,
             further_problems,
-        } = match split(&bytes).await? {
+        } = match split(&bytes, self.most_events()).await? {
             Ok(split) => split,
-            Err(error) => return Err(self.refuse(bytes, error.to_string()).await),
+            Err(PayloadError::TooMany { limit }) => {
+                return Err(self.refuse(bytes, Refusal::TooMany(limit)).await);
+            }
+            Err(error) => return Err(self.refuse(bytes, payload_refusal(&error)).await),
         };
+        reservation.grow(events.len() as u64 * EVENT_COST)?;
         let Some(problem) = problems.first() else {
             return self.hand_over(events, reservation).await;
         };
         if events.is_empty() {
-            return Err(self.refuse(bytes, problem.to_string()).await);
+            return Err(self.refuse(bytes, payload_refusal(problem)).await);
         }
         let count = problems.len() + further_problems;
         self.counters.source.problems.add(count as u64);
@@ -58,11 +71,13 @@ impl Delivery {
         self.hand_over(events, reservation).await
     }
 
-    async fn refuse(&self, body: Bytes, reason: String) -> Refusal {
+    /// As many as fit into the memory when there is nothing else in it.
+    fn most_events(&self) -> usize {
+        usize::try_from(self.memory / EVENT_COST).unwrap_or(usize::MAX)
+    }
+
+    async fn refuse(&self, body: Bytes, refusal: Refusal) -> Refusal {
         self.counters.source.problems.add(1);
-        // The reason may quote the body; control characters would reach the terminal of whoever reads the answer.
-        let reason = reason.replace(char::is_control, "\u{fffd}");
-        let refusal = Refusal::Payload(reason);
         self.bury_body(body, &refusal)
             .await
             .err()
@@ -160,12 +175,17 @@ impl Delivery {
     }
 }
 
-async fn split(body: &Bytes) -> Result<Result<Split, PayloadError>, Refusal> {
+/// The reason may quote the body; control characters would reach the terminal of whoever reads the answer.
+fn payload_refusal(reason: &impl ToString) -> Refusal {
+    Refusal::Payload(reason.to_string().replace(char::is_control, "\u{fffd}"))
+}
+
+async fn split(body: &Bytes, limit: usize) -> Result<Result<Split, PayloadError>, Refusal> {
     if body.len() < LARGE {
-        return Ok(payload::split(body));
+        return Ok(payload::split_at_most(body, limit));
     }
     let body = body.clone();
-    let splitting = tokio::task::spawn_blocking(move || payload::split(&body));
+    let splitting = tokio::task::spawn_blocking(move || payload::split_at_most(&body, limit));
     splitting.await.map_err(|_| Refusal::Stopping)
 }
 

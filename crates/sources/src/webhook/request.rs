@@ -167,7 +167,7 @@ impl Service {
     fn report(&self, peer: Peer, refusal: &Refusal) {
         match refusal {
             Refusal::Token | Refusal::Name => self.counters.auth_failures.add(1),
-            Refusal::TooLarge(_) => self.counters.oversized.add(1),
+            Refusal::TooLarge(_) | Refusal::TooMany(_) => self.counters.oversized.add(1),
             _ => {}
         }
         let Some(held_back) = self.throttle.pass() else {
@@ -187,6 +187,9 @@ fn advice(refusal: &Refusal) -> &str {
         Refusal::TooLarge(_) => {
             "the body is lost after five tries of its sender: raise webhook.max_body_bytes, or lower the API server's \
              --audit-webhook-batch-max-size or --audit-webhook-truncate-max-batch-size"
+        }
+        Refusal::TooMany(_) => {
+            "the body is kept as a dead letter: raise webhook.max_memory_bytes, or let the sender send smaller batches"
         }
         Refusal::Token => {
             "check the token in the kubeconfig of --audit-webhook-config-file; it is sent over https only"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::server::{Mode, Server, list};
+use crate::server::{Mode, Server, list, list_of};
 use crate::wire::{Wire, exchange, post};
 
 pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
@@ -189,6 +189,49 @@ async fn bodies_share_one_budget_of_memory() {
     );
     let small = exchange(server.address, &post(&[], b"oops")).await;
     assert_eq!(small.status, 400, "what fits is still read");
+}
+
+/// An event of two bytes costs a hundred times as much until it is durable.
+#[tokio::test]
+async fn a_small_body_of_very_many_tiny_events_is_kept_and_refused_for_good() {
+    let server = Server::with(|config| {
+        config.max_body_bytes = 512 << 10;
+        config.max_memory_bytes = 1 << 20;
+    })
+    .await;
+    let crowd = list_of(&vec!["{}"; 2049]);
+    assert!(crowd.len() < 8 << 10);
+    let compressed = post(&["Content-Encoding: gzip"], &gzip(crowd.as_bytes()));
+    for request in [post(&[], crowd.as_bytes()), compressed] {
+        assert_eq!(exchange(server.address, &request).await.status, 413);
+    }
+    assert_eq!(server.intake.events(), [] as [String; 0]);
+    let letters: Vec<_> = server
+        .dead_letters()
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(letters, [crowd], "once, though it came twice");
+    let fits = list_of(&vec!["{}"; 2048]);
+    let answer = exchange(server.address, &post(&[], fits.as_bytes())).await;
+    assert_eq!((answer.status, server.intake.events().len()), (200, 2048));
+}
+
+#[tokio::test]
+async fn tiny_events_share_the_budget_of_memory_at_what_they_cost() {
+    let server = Server::with(|config| {
+        config.max_body_bytes = 512 << 10;
+        config.max_memory_bytes = 1 << 20;
+    })
+    .await;
+    server.intake.set(Mode::Hang);
+    let crowd = list_of(&vec!["{}"; 1500]);
+    let mut waiting = Wire::connect(server.address).await;
+    waiting.send(&post(&[], crowd.as_bytes())).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let answer = exchange(server.address, &post(&[], crowd.as_bytes())).await;
+    assert_eq!(answer.status, 429);
+    assert!(server.dead_letters().is_empty());
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub struct Follower<S: FileSystem> {
     logs: Vec<Log<S::File>>,
     next_poll: Duration,
     started: bool,
+    /// Logs were found since the last checkpoint.
+    found: bool,
     /// The log to ask first, so that a busy one does not starve the others.
     turn: usize,
     on_its_way: Option<OnItsWay>,
@@ -94,6 +96,7 @@ impl<S: FileSystem> Follower<S> {
             logs,
             next_poll: Duration::ZERO,
             started: false,
+            found: false,
             turn: 0,
             on_its_way: None,
         })
@@ -140,9 +143,16 @@ impl<S: FileSystem> Follower<S> {
         self.shared.changed
     }
 
+    /// Whether there are logs that [`Follower::kept`] does not know of at all. They are kept at once: a log that is rotated
+    /// away while this process is dead is looked for only if it was known.
+    pub fn has_found(&self) -> bool {
+        self.found
+    }
+
     /// The places that are safe now were kept.
     pub fn kept(&mut self) {
         self.shared.changed = false;
+        self.found = false;
     }
 
     fn poll(&mut self) {
@@ -185,6 +195,7 @@ impl<S: FileSystem> Follower<S> {
                 Some(_) => {}
             }
         }
+        self.found |= !new.is_empty();
         let new = new.into_iter();
         self.logs
             .extend(new.map(|(path, start)| Log::new(path, start)));
