@@ -299,7 +299,8 @@ async fn accept(
     stop: &CancellationToken,
     cut: &CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(service.config.max_connections));
+    let most = service.config.max_connections.min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(most));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;

@@ -235,6 +235,13 @@ async fn tiny_events_share_the_budget_of_memory_at_what_they_cost() {
 }
 
 #[tokio::test]
+async fn as_many_connections_as_can_be_written_are_no_reason_to_stop() {
+    let server = Server::with(|config| config.max_connections = usize::MAX).await;
+    let answer = exchange(server.address, &post(&[], list(1).as_bytes())).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn two_hundred_connections_are_served_at_once() {
     let server = Server::start().await;
     let senders: Vec<_> = (0..200)
