@@ -288,7 +288,6 @@ impl Daemon {
         self.log()
     }
 
-
     /// Kilobytes of memory that are in use.
     pub(crate) fn memory(&self) -> Option<u64> {
         let status = fs::read_to_string(
