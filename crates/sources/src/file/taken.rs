@@ -92,6 +92,13 @@ impl<'s> Taken<'s> {
             self.complaints
                 .add(file, line.number, &|| format!("skipped: {problem}"));
         }
+        if split.further_problems > 0 {
+            let further = split.further_problems;
+            self.complaints.counters.problems.add(further as u64 - 1);
+            self.complaints.add(file, line.number, &|| {
+                format!("skipped: {further} more values that are no audit events")
+            });
+        }
         for raw in split.events {
             let line = line.number;
             self.events.push(Arrival { raw, line });
@@ -139,5 +146,28 @@ impl Complaints {
             file,
             line, reason, untold, "a log has a place in which no event was found"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn every_value_that_is_no_event_is_counted() {
+        let text = format!("[{}]", ["1"; 250].join(","));
+        let mut complaints = Complaints::new(Arc::default());
+        let counters = Arc::clone(&complaints.counters);
+        let mut taken = Taken::new(Limits::default(), &mut complaints);
+        let line = Line {
+            bytes: Bytes::from(text),
+            number: 1,
+            offset: 0,
+        };
+        taken.item(&"audit.log".into(), Item::Line(line));
+        assert!(taken.events.is_empty());
+        assert_eq!(counters.problems.get(), 250);
     }
 }
