@@ -12,7 +12,7 @@ mod report;
 mod suggest;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
@@ -65,15 +65,27 @@ pub struct Source {
     pub text: String,
     /// How many lines of the file come before the text, for texts that are a part of a file or derived from one.
     pub lines_before: usize,
+    /// Where lines start, found when somebody first asks: a file of ten thousand rules asks for each of them.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// The text of a whole file.
     pub fn file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Self::part(name, text, 0)
+    }
+
+    /// A text that is a part of a file or derived from one, with so many lines of the file before it.
+    pub fn part(
+        name: impl Into<String>,
+        text: impl Into<String>,
+        lines_before: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             text: text.into(),
-            lines_before: 0,
+            lines_before,
+            line_starts: OnceLock::new(),
         })
     }
 
@@ -84,10 +96,19 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = self.text.get(..end).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        (self.lines_before + before.matches('\n').count() + 1, column)
+        let starts = self.line_starts();
+        let line = starts.partition_point(|&start| start <= end);
+        let start = line.checked_sub(1).and_then(|line| starts.get(line));
+        let before = self.text.get(start.copied().unwrap_or_default()..end);
+        let column = before.unwrap_or_default().chars().count() + 1;
+        (self.lines_before + line, column)
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            let behind_breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(behind_breaks).collect()
+        })
     }
 }
 

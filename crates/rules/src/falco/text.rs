@@ -170,11 +170,7 @@ impl Text {
         });
         let name = format!("{name} (after lists and exceptions are put in)");
         Place {
-            source: Arc::new(Source {
-                name,
-                text: self.text.clone(),
-                lines_before: line - 1,
-            }),
+            source: Source::part(name, self.text.clone(), line - 1),
             span,
         }
     }
