@@ -87,6 +87,23 @@ fn lists_that_name_lists_cannot_grow_a_condition_without_bound() {
     );
 }
 
+/// Written out, the second list has 10 GB.
+#[test]
+fn a_list_of_lists_takes_no_more_memory_than_a_condition_may_have() {
+    let items = |item: &str| vec![item; 30_000].join(", ");
+    let (long, twice) = (items("0123456789"), items("long"));
+    let rule = "- rule: r\n  desc: d\n  condition: ka.verb in (twice)\n  output: o\n  priority: NOTICE\n  source: k8s_audit\n";
+    let file =
+        format!("- list: long\n  items: [{long}]\n- list: twice\n  items: [{twice}]\n{rule}");
+    let mut loader = Loader::new(Options::default());
+    loader.load_file("bomb.yaml", &file);
+    let loaded = loader.finish();
+    assert_eq!(
+        loaded.files[0].errors().next().unwrap().message,
+        "the condition is longer than 8 MiB after lists are put in"
+    );
+}
+
 #[test]
 fn macros_that_name_macros_cannot_grow_a_condition_without_bound() {
     let mut file = "- macro: m0\n  condition: ka.verb = get\n".to_owned();

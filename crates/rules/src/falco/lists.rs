@@ -78,6 +78,10 @@ impl Pasting {
         for entry in lists.entries() {
             let mut pasted = String::new();
             for item in &entry.value {
+                // Nothing that holds it will load; lists of lists grow with the square of the file.
+                if pasted.len() > MAX_LENGTH {
+                    break;
+                }
                 match lists
                     .entry(item.as_str())
                     .filter(|inner| inner.first < entry.latest)
