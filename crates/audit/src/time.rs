@@ -138,7 +138,7 @@ fn days_from_epoch((year, month, day): (i64, i64, i64)) -> Option<i64> {
 
 /// The inverse of [`days_from_epoch`].
 fn date_from_days(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
+    let shifted = days.saturating_add(719_468);
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -156,4 +156,56 @@ fn date_from_days(days: i64) -> (i64, u32, u32) {
         u32::try_from(month).unwrap_or_default(),
         u32::try_from(day).unwrap_or_default(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<String> {
+        Timestamp::parse(text.as_bytes()).map(|time| time.to_string())
+    }
+
+    #[test]
+    fn the_edges_of_what_can_be_written_are_read() {
+        let cases = [
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000000Z"),
+            (
+                "0000-02-29T23:59:59+23:59",
+                "0000-02-29T00:00:59.000000000Z",
+            ),
+            (
+                "0000-01-01T00:00:00+00:01",
+                "-001-12-31T23:59:00.000000000Z",
+            ),
+            (
+                "9999-12-31T23:59:59.9999999999Z",
+                "9999-12-31T23:59:59.999999999Z",
+            ),
+            (
+                "9999-12-31T23:59:60-23:59",
+                "10000-01-01T23:59:00.000000000Z",
+            ),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000000Z"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parsed(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "1900-02-29T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00+24:00",
+        ] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_nanoseconds_can_be_shown() {
+        let last_day = i128::from(i64::MAX) * 86_400_000_000_000;
+        for nanoseconds in [i128::MIN, i128::MAX, last_day, -last_day, 0] {
+            assert!(!Timestamp { nanoseconds }.to_string().is_empty());
+        }
+    }
 }
