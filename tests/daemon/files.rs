@@ -71,7 +71,9 @@ fn a_log_is_followed_through_rotation_and_kills_and_every_event_alerts_once() {
     let mut daemon: Option<Daemon> = Some(setup.start());
     let mut log = Log::new(path);
     // A file that is rotated away before it was ever seen is no live log: this one is seen.
-    daemon.as_mut().unwrap().until("the checkpoint", |_| setup.state.join("files-0.json").exists());
+    daemon.as_mut().unwrap().until("the checkpoint", |_| {
+        setup.state.join("files-0.json").exists()
+    });
     let mut written = Vec::new();
     for number in 0..3_000 {
         let id = number.to_string();

@@ -101,11 +101,8 @@ impl Daemon {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let (events, alerts) = (self.events.clone(), self.alerts.clone());
         let mut running = self.start()?;
-        loop {
-            match running.signals.next().await {
-                Signal::Reload => running.reload(),
-                Signal::Stop => break,
-            }
+        while running.signals.next().await == Signal::Reload {
+            running.reload();
         }
         running.stop().await;
         tokio::task::spawn_blocking(move || {
