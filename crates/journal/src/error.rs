@@ -191,8 +191,8 @@ pub enum ReadError {
     /// The journal is closed and the reader has had everything.
     #[error("the journal is closed")]
     Closed,
-    /// A segment cannot be opened. The reader stays where it is: try again.
-    #[error("cannot open {}: {source}", path.display())]
+    /// A segment cannot be opened or read. The reader stays where it is: try again.
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The segment.
         path: PathBuf,

@@ -25,7 +25,13 @@ pub struct Reader {
     next: u64,
     /// The segment that is being read, by its first place.
     walk: Option<(u64, Walk)>,
+    /// The place at which the disk refuses to read, and since when.
+    refused: Option<(u64, Instant)>,
 }
+
+/// So long an error of the disk is an error: it may pass, as those of a volume that is away for a
+/// moment do. Then it is damage, and the reader goes on behind it.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much one read may give.
 struct Limits {
@@ -40,6 +46,7 @@ impl Reader {
             name,
             next,
             walk: None,
+            refused: None,
         }
     }
 
@@ -49,7 +56,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError::Closed`] when the journal is closed and all was read; [`ReadError::Io`] when a
-    /// segment cannot be opened now.
+    /// segment cannot be opened or read now: try again. What cannot be read for ten seconds is
+    /// skipped as damage.
     pub fn read(
         &mut self,
         max_records: usize,
@@ -134,12 +142,14 @@ impl Reader {
         };
         let mut records = Vec::new();
         let mut bytes = 0_usize;
+        self.next = walk.expected;
         while records.len() < limits.records && (records.is_empty() || bytes < limits.bytes) {
             match walk.step(bounds, Payloads::Checked) {
                 Step::Record {
                     header, payload, ..
                 } => {
                     bytes = bytes.saturating_add(payload.len());
+                    self.next = walk.expected;
                     records.push(Record {
                         place: Place::new(header.place),
                         appended_at: time_of(header.appended_ns),
@@ -147,16 +157,36 @@ impl Reader {
                         payload,
                     });
                 }
-                Step::Damage(gap) => self.core.report(&view.segment, gap),
+                Step::Damage(gap) => {
+                    match self.trouble(&mut walk, view) {
+                        Some(_) if !records.is_empty() => return Ok(records),
+                        Some(error) => return Err(error),
+                        None => self.core.report(&view.segment, gap),
+                    }
+                    self.next = walk.expected;
+                }
                 Step::End => {
                     walk.rest();
                     break;
                 }
             }
         }
-        self.next = walk.expected;
         self.walk = Some((view.segment.first, walk));
         Ok(records)
+    }
+
+    /// The error of the disk behind damage, as long as it may pass.
+    fn trouble(&mut self, walk: &mut Walk, view: &View) -> Option<ReadError> {
+        let source = walk.trouble.take()?;
+        let since = match self.refused {
+            Some((place, since)) if place == self.next => since,
+            _ => Instant::now(),
+        };
+        self.refused = Some((self.next, since));
+        (since.elapsed() < DISK_PATIENCE).then(|| ReadError::Io {
+            path: view.segment.path.clone(),
+            source,
+        })
     }
 
     /// The walk at the next place; `None` when the segment's file or the place in it is gone.
@@ -182,7 +212,13 @@ impl Reader {
             }
         };
         let mut walk = Walk::new(file, segment.salt, segment.near(self.next));
-        for gap in walk.seek(self.next, bounds) {
+        let gaps = walk.seek(self.next, bounds);
+        if !gaps.is_empty()
+            && let Some(error) = self.trouble(&mut walk, view)
+        {
+            return Err(error);
+        }
+        for gap in gaps {
             self.core.report(segment, gap);
         }
         Ok(Some(walk))
@@ -234,5 +270,50 @@ impl std::fmt::Debug for Reader {
             .field("name", &self.name)
             .field("next", &self.next)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hold::hold;
+    use crate::{Journal, NewRecord, Options, ReaderStart};
+
+    /// A reader of three records that holds its segment open in a way that no byte can be read.
+    fn refused(dir: &std::path::Path) -> (Journal, Reader) {
+        let (journal, _) = Journal::open(dir, Options::default()).unwrap();
+        let records = ["one", "two", "three"].map(NewRecord::unkeyed);
+        journal.append(records.into()).unwrap().wait().unwrap();
+        let mut reader = journal.reader("test", ReaderStart::Oldest).unwrap();
+        let segment = hold(&reader.core.catalogue).segments[0].clone();
+        let file = File::options().write(true).open(&segment.path).unwrap();
+        let walk = Walk::new(file, segment.salt, segment.near(0));
+        reader.walk = Some((segment.first, walk));
+        (journal, reader)
+    }
+
+    fn read(reader: &mut Reader) -> Result<usize, ReadError> {
+        Ok(reader.read(100, usize::MAX, Duration::ZERO)?.len())
+    }
+
+    #[test]
+    fn what_the_disk_refuses_for_a_moment_is_read_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, mut reader) = refused(dir.path());
+        assert!(matches!(read(&mut reader), Err(ReadError::Io { .. })));
+        assert_eq!(read(&mut reader).unwrap(), 3);
+        assert_eq!(journal.stats().corrupt, 0);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_for_long_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, mut reader) = refused(dir.path());
+        reader.refused = Some((0, Instant::now().checked_sub(DISK_PATIENCE).unwrap()));
+        assert_eq!(read(&mut reader).unwrap(), 0);
+        assert_eq!(
+            (journal.stats().corrupt, reader.position().number()),
+            (3, 3)
+        );
     }
 }
