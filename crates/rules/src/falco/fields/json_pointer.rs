@@ -44,8 +44,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-/// From here on lines are indented no further, so that the text's size stays in proportion to the event's.
-const DEEPEST_INDENT: usize = 300;
+/// So many blanks indent the lines of any event, and eight more for each byte of it. Then lines stand at the margin: a
+/// long array inside many others would have thousands of blanks for each of its numbers.
+const BLANKS: usize = 1 << 20;
 
 /// The paths that the field with this pointer reads: every step up to the first index.
 pub(super) fn inputs(pointer: &str) -> Arc<[JsonPath]> {
@@ -129,10 +130,13 @@ fn indented<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
 fn indent(compact: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(compact.len() * 2);
     let mut depth = 0_usize;
+    let mut blanks = BLANKS.saturating_add(compact.len().saturating_mul(8));
     let (mut in_string, mut escaped) = (false, false);
-    let new_line = |out: &mut Vec<u8>, depth: usize| {
+    let mut new_line = |out: &mut Vec<u8>, depth: usize| {
+        let indent = depth.saturating_mul(2).min(blanks);
+        blanks -= indent;
         out.push(b'\n');
-        out.resize(out.len() + 2 * depth.min(DEEPEST_INDENT), b' ');
+        out.resize(out.len() + indent, b' ');
     };
     for (at, &byte) in compact.iter().enumerate() {
         let closes_empty = |next: Option<&u8>| matches!(next, Some(b'}' | b']'));
@@ -169,4 +173,26 @@ fn indent(compact: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLANKS, indent};
+
+    #[test]
+    fn members_and_elements_stand_on_lines_of_their_own() {
+        let text = indent(br#"{"a":[1,{"b":"[,]"}],"c":{},"d":[]}"#);
+        let expected = "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"[,]\"\n    }\n  ],\n  \"c\": {},\n  \"d\": []\n}";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_long_array_inside_many_others_stays_in_proportion() {
+        let (open, close) = ("[".repeat(300), "]".repeat(300));
+        let deep = format!("{open}{}{close}", vec!["1"; 500_000].join(","));
+        let text = indent(deep.as_bytes());
+        assert!(text.len() < 11 * deep.len() + BLANKS, "{}", text.len());
+        let deeper = "[".repeat(1_000_000);
+        assert!(indent(deeper.as_bytes()).len() < 11 * deeper.len() + BLANKS);
+    }
 }
