@@ -218,6 +218,7 @@ impl Webhook {
             counters: Arc::clone(&self.counters),
             timeout: self.config.accept_timeout(),
             memory: self.config.max_memory_bytes,
+            throttle: Throttle::new(Duration::from_secs(1)),
             tasks,
         };
         let service = Service {

@@ -26,7 +26,8 @@ pub struct WebhookConfig {
     pub tokens: Option<PathBuf>,
     /// Folder that keeps what can never be accepted (not JSON, not audit events). By default the daemon chooses it.
     pub dead_letters: Option<PathBuf>,
-    /// Most bytes that the dead-letter folder may hold. When it is full, the oldest are kept and new ones only logged.
+    /// Most bytes that the dead-letter folder may hold. When it is full, the oldest are kept and new ones only counted and, one a
+    /// second, logged.
     pub dead_letters_max_bytes: u64,
     /// Largest body, before and after decompression. Batches of 400 events with bodies reach 39 MiB.
     pub max_body_bytes: u64,

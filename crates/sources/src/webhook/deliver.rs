@@ -15,6 +15,7 @@ use super::answer::Refusal;
 use super::body::{Received, Reservation};
 use super::counters::WebhookCounters;
 use super::dead_letters::{DeadLetters, Kept, Letter};
+use super::throttle::Throttle;
 use crate::{Arrival, Batch, Intake, Origin, Refused};
 
 /// Larger bodies are split on a thread of their own, because it takes longer than others should wait.
@@ -32,6 +33,8 @@ pub(super) struct Delivery {
     pub(super) timeout: Duration,
     /// The memory of all bodies together: what the events of one may take at most.
     pub(super) memory: u64,
+    /// For letters that are not kept: without it, whoever sends rubbish could fill the log, too.
+    pub(super) throttle: Throttle,
     /// Deliveries go on when the sender hangs up, so that what is half written becomes whole.
     pub(super) tasks: TaskTracker,
 }
@@ -96,13 +99,16 @@ impl Delivery {
         let digest = digest.as_str();
         let Some(dead_letters) = self.dead_letters.clone() else {
             self.counters.dead_letters_lost.add(1);
-            warn!(
-                ?letter,
-                bytes,
-                digest,
-                ?reason,
-                "refused for good and, without a dead-letter folder, not kept"
-            );
+            if let Some(held_back) = self.throttle.pass() {
+                warn!(
+                    ?letter,
+                    bytes,
+                    digest,
+                    ?reason,
+                    held_back,
+                    "refused for good and, without a dead-letter folder, not kept"
+                );
+            }
             return Ok(());
         };
         let keeping = tokio::task::spawn_blocking(move || dead_letters.keep(letter, &content));
@@ -114,17 +120,22 @@ impl Delivery {
             Ok(Ok(Kept::Before)) => {}
             Ok(Ok(Kept::Full)) => {
                 self.counters.dead_letters_lost.add(1);
-                error!(
-                    ?letter,
-                    bytes,
-                    digest,
-                    ?reason,
-                    "refused for good and not kept: the dead-letter folder is full; empty it"
-                );
+                if let Some(held_back) = self.throttle.pass() {
+                    error!(
+                        ?letter,
+                        bytes,
+                        digest,
+                        ?reason,
+                        held_back,
+                        "refused for good and not kept: the dead-letter folder is full; empty it"
+                    );
+                }
             }
             Ok(Err(problem)) => {
                 self.counters.dead_letters_lost.add(1);
-                error!(?letter, bytes, digest, ?reason, %problem, "a dead letter cannot be kept");
+                if let Some(held_back) = self.throttle.pass() {
+                    error!(?letter, bytes, digest, ?reason, %problem, held_back, "a dead letter cannot be kept");
+                }
                 return Err(());
             }
             Err(_) => return Err(()),
