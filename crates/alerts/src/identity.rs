@@ -86,6 +86,7 @@ impl EventDigest {
 fn word(language: Language) -> &'static str {
     match language {
         Language::Falco => "falco",
+        Language::Sigma => "sigma",
     }
 }
 

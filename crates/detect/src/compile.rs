@@ -10,13 +10,16 @@ use bstr::{BString, ByteSlice};
 use hashbrown::HashMap;
 use kubevigil_audit::json::{PathId, PathsBuilder};
 use kubevigil_rules::condition::Case;
+use kubevigil_rules::json_test::Relation;
 use kubevigil_rules::{
-    Compare, Condition, Expr, Field, Members, Needle, Predicate, Read, Rule, Template, Test,
-    Transform,
+    Compare, Condition, Expr, Field, JsonPredicate, JsonTest, Letters, Lookup, Members, Needle,
+    Predicate, Quantifier, Read, Rule, Subject, Template, Test, Transform,
 };
 
 use crate::check::{Check, TextSet};
 use crate::glob::Glob;
+use crate::json_check::JsonCheck;
+use crate::lookup::LookupPlan;
 use crate::path_prefix::PathPrefixes;
 
 /// A rule could not be compiled.
@@ -49,6 +52,36 @@ pub(crate) enum Node {
     ExactlyOne(Box<[NodeId]>),
     Not(NodeId),
     Test(TestPlan),
+    Json(JsonPlan),
+    Elements(ElementsPlan),
+}
+
+/// A [`JsonTest`], compiled.
+#[derive(Debug)]
+pub(crate) struct JsonPlan {
+    /// `None` for every scalar of the event.
+    pub(crate) lookup: Option<LookupPlan>,
+    pub(crate) question: JsonQuestion,
+}
+
+/// A [`JsonPredicate`], compiled.
+#[derive(Debug)]
+pub(crate) enum JsonQuestion {
+    Exists,
+    Null,
+    /// It needs only the value.
+    Check(JsonCheck),
+    /// It compares texts with those of another lookup.
+    Against(LookupPlan, Relation, Letters),
+}
+
+/// [`Elements`], compiled.
+#[derive(Debug)]
+pub(crate) struct ElementsPlan {
+    pub(crate) of: LookupPlan,
+    pub(crate) quantifier: Quantifier,
+    /// A node whose lookups begin at the element.
+    pub(crate) condition: NodeId,
 }
 
 /// A [`Test`], compiled.
@@ -126,7 +159,7 @@ impl Program {
         rule: &Rule,
         paths: &mut PathsBuilder,
     ) -> Result<NodeId, CompileError> {
-        self.condition(&rule.condition, paths)
+        self.condition(&rule.condition, &mut Origin::Event(paths))
             .map_err(|reason| CompileError {
                 rule: Arc::clone(&rule.name),
                 reason,
@@ -159,32 +192,49 @@ impl Program {
     fn condition(
         &mut self,
         condition: &Condition,
-        paths: &mut PathsBuilder,
+        origin: &mut Origin<'_>,
     ) -> Result<NodeId, String> {
-        let text = format!("{condition:?}");
+        let text = match origin {
+            Origin::Event(_) => format!("{condition:?}"),
+            // The same words ask another thing of an element than of the event.
+            Origin::Element => format!("in an element {condition:?}"),
+        };
         if let Some(&known) = self.by_text.get(&text) {
             return Ok(known);
         }
-        let node = match condition {
-            Condition::All(parts) => Node::All(self.parts(parts, paths)?),
-            Condition::Any(parts) => Node::Any(self.parts(parts, paths)?),
-            Condition::ExactlyOne(parts) => Node::ExactlyOne(self.parts(parts, paths)?),
-            Condition::Not(part) => Node::Not(self.condition(part, paths)?),
-            Condition::Test(test) => Node::Test(self.test(test, paths)?),
-        };
+        let node = self.node(condition, origin)?;
         self.nodes.push(node);
         self.by_text.insert(text, self.nodes.len() - 1);
         Ok(self.nodes.len() - 1)
     }
 
+    fn node(&mut self, condition: &Condition, origin: &mut Origin<'_>) -> Result<Node, String> {
+        Ok(match condition {
+            Condition::All(parts) => Node::All(self.parts(parts, origin)?),
+            Condition::Any(parts) => Node::Any(self.parts(parts, origin)?),
+            Condition::ExactlyOne(parts) => Node::ExactlyOne(self.parts(parts, origin)?),
+            Condition::Not(part) => Node::Not(self.condition(part, origin)?),
+            Condition::Test(test) => match origin {
+                Origin::Event(paths) => Node::Test(self.test(test, paths)?),
+                Origin::Element => return Err("a field cannot be asked of an element".to_owned()),
+            },
+            Condition::Json(test) => Node::Json(json_plan(test, origin)?),
+            Condition::Elements(elements) => Node::Elements(ElementsPlan {
+                of: origin.lookup(&elements.of),
+                quantifier: elements.quantifier,
+                condition: self.condition(&elements.condition, &mut Origin::Element)?,
+            }),
+        })
+    }
+
     fn parts(
         &mut self,
         parts: &[Condition],
-        paths: &mut PathsBuilder,
+        origin: &mut Origin<'_>,
     ) -> Result<Box<[NodeId]>, String> {
         parts
             .iter()
-            .map(|part| self.condition(part, paths))
+            .map(|part| self.condition(part, origin))
             .collect()
     }
 
@@ -258,6 +308,39 @@ impl Program {
             });
         ExprPlan::Field(position)
     }
+}
+
+/// Where the lookups of a condition begin.
+enum Origin<'p> {
+    /// At the event, in the pass over it.
+    Event(&'p mut PathsBuilder),
+    /// At an element of an array.
+    Element,
+}
+
+impl Origin<'_> {
+    fn lookup(&mut self, lookup: &Lookup) -> LookupPlan {
+        match self {
+            Self::Event(paths) => LookupPlan::new(lookup, paths),
+            Self::Element => LookupPlan::relative(lookup),
+        }
+    }
+}
+
+fn json_plan(test: &JsonTest, origin: &mut Origin<'_>) -> Result<JsonPlan, String> {
+    let lookup = match &test.subject {
+        Subject::Lookup(lookup) => Some(origin.lookup(lookup)),
+        Subject::AnyScalar => None,
+    };
+    let question = match (&test.predicate, JsonCheck::new(&test.predicate)?) {
+        (_, Some(check)) => JsonQuestion::Check(check),
+        (JsonPredicate::Against(other, relation, letters), _) => {
+            JsonQuestion::Against(origin.lookup(other), *relation, *letters)
+        }
+        (JsonPredicate::Null, _) => JsonQuestion::Null,
+        _ => JsonQuestion::Exists,
+    };
+    Ok(JsonPlan { lookup, question })
 }
 
 fn add_path(path: &kubevigil_rules::JsonPath, paths: &mut PathsBuilder) -> PathId {

@@ -49,6 +49,8 @@ impl Memo {
 pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) program: &'a Program,
     pub(crate) found: &'a Found<'a, 'e>,
+    /// The same reading with the last of equal keys, for questions to JSON values. The same as `found` when no key came twice.
+    pub(crate) found_last: &'a Found<'a, 'e>,
     pub(crate) event: &'a EventContext<'e>,
     /// The values of fields that are more than the text of a path. Few events get to ask for any.
     pub(crate) field_values: RefCell<Vec<(usize, Values<'e>)>>,
@@ -68,6 +70,8 @@ impl<'a, 'e> Evaluation<'a, 'e> {
             }
             Some(Node::Not(part)) => !self.holds(*part, memo),
             Some(Node::Test(test)) => self.test(test),
+            Some(Node::Json(plan)) => self.json_holds(plan),
+            Some(Node::Elements(plan)) => self.elements_hold(plan),
             None => false,
         };
         memo.set(node, answer);

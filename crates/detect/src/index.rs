@@ -15,10 +15,14 @@ use std::sync::Arc;
 use bstr::{BString, ByteSlice};
 use hashbrown::HashMap;
 use kubevigil_audit::json::PathsBuilder;
-use kubevigil_rules::{Compare, Condition, Expr, Field, Needle, Predicate, Read, Rule};
+use kubevigil_rules::json_test::fold;
+use kubevigil_rules::{
+    Compare, Condition, Expr, Field, JsonPredicate, Lookup, Needle, Predicate, Read, Rule,
+};
 
 use crate::bits::Bits;
 use crate::compile::TextPlan;
+use crate::lookup::LookupPlan;
 
 /// The index of a set of rules.
 #[derive(Debug, Default)]
@@ -30,10 +34,26 @@ pub(crate) struct RuleIndex {
 /// One field of the index.
 #[derive(Debug)]
 struct Key {
-    plan: TextPlan,
+    plan: KeyPlan,
     /// The rules that can hold whatever the value, or without one.
     unconstrained: Bits,
     by_value: HashMap<BString, Admitted>,
+}
+
+/// Where the value of a key stands.
+#[derive(Debug)]
+pub(crate) enum KeyPlan {
+    /// The text of a field.
+    Text(TextPlan),
+    /// The text of a JSON value; it and the values of the index are folded.
+    Lookup(LookupPlan),
+}
+
+/// What a key is of.
+#[derive(Clone, Debug, PartialEq)]
+enum Subject {
+    Field(Field),
+    Lookup(Lookup),
 }
 
 /// The rules that a value admits besides the unconstrained ones.
@@ -52,7 +72,7 @@ const MAX_KEYS: usize = 12;
 
 impl RuleIndex {
     pub(crate) fn new(rules: &[Arc<Rule>], paths: &mut PathsBuilder) -> Self {
-        let mut fields: Vec<(Field, Vec<(usize, Required)>)> = candidates(rules)
+        let mut fields: Vec<(Subject, Vec<(usize, Required)>)> = candidates(rules)
             .into_iter()
             .map(|field| {
                 let constrained = rules.iter().enumerate().filter_map(|(number, rule)| {
@@ -61,7 +81,7 @@ impl RuleIndex {
                 let constrained = constrained.collect();
                 (field, constrained)
             })
-            .filter(|(_, constrained): &(Field, Vec<_>)| !constrained.is_empty())
+            .filter(|(_, constrained): &(Subject, Vec<_>)| !constrained.is_empty())
             .collect();
         fields.sort_by_key(|(_, constrained)| std::cmp::Reverse(constrained.len()));
         fields.truncate(MAX_KEYS);
@@ -74,11 +94,11 @@ impl RuleIndex {
         }
     }
 
-    /// Leaves in `candidates` the rules that can hold. `text` gives the value of a simple field; `Err` when it cannot be told.
+    /// Leaves in `candidates` the rules that can hold. `text` gives the value of a key; `Err` when it cannot be told.
     pub(crate) fn narrow<'e>(
         &self,
         candidates: &mut Bits,
-        text: impl Fn(&TextPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
+        text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
     ) {
         candidates.copy_from(&self.all);
         for key in &self.keys {
@@ -95,31 +115,17 @@ impl RuleIndex {
     }
 }
 
-/// The value of a field stands at several places.
+/// The value of a key stands at several places.
 pub(crate) struct Unknown;
 
 impl Key {
     fn new(
-        field: &Field,
+        subject: &Subject,
         constrained: &[(usize, Required)],
         rules: usize,
         paths: &mut PathsBuilder,
     ) -> Option<Self> {
-        let [path] = field.inputs.as_ref() else {
-            return None;
-        };
-        let Read::Text { cut_at_nul } = field.read else {
-            return None;
-        };
-        let mut add = |path: &kubevigil_rules::JsonPath| {
-            let keys: Vec<&str> = path.keys.iter().map(AsRef::as_ref).collect();
-            paths.add(&keys)
-        };
-        let plan = TextPlan {
-            path: add(path),
-            needs: field.needs.as_ref().map(add),
-            cut_at_nul,
-        };
+        let plan = KeyPlan::new(subject, paths)?;
         let bound: BTreeSet<usize> = constrained.iter().map(|(number, _)| *number).collect();
         let mut unconstrained = Bits::none(rules);
         (0..rules)
@@ -160,6 +166,27 @@ impl Key {
     }
 }
 
+impl KeyPlan {
+    fn new(subject: &Subject, paths: &mut PathsBuilder) -> Option<Self> {
+        let field = match subject {
+            Subject::Field(field) => field,
+            Subject::Lookup(lookup) => return Some(Self::Lookup(LookupPlan::new(lookup, paths))),
+        };
+        let ([path], Read::Text { cut_at_nul }) = (field.inputs.as_ref(), field.read) else {
+            return None;
+        };
+        let mut add = |path: &kubevigil_rules::JsonPath| {
+            let keys: Vec<&str> = path.keys.iter().map(AsRef::as_ref).collect();
+            paths.add(&keys)
+        };
+        Some(Self::Text(TextPlan {
+            path: add(path),
+            needs: field.needs.as_ref().map(add),
+            cut_at_nul,
+        }))
+    }
+}
+
 impl Admitted {
     /// The longest list that is kept as a list.
     const SPARSE: usize = 16;
@@ -174,9 +201,10 @@ impl Admitted {
     }
 }
 
-/// The simple fields that conditions compare with constants.
-fn candidates(rules: &[Arc<Rule>]) -> Vec<Field> {
+/// The simple fields and lookups that conditions compare with constants.
+fn candidates(rules: &[Arc<Rule>]) -> Vec<Subject> {
     let mut fields: HashMap<Arc<str>, Field> = HashMap::new();
+    let mut lookups: HashMap<String, Lookup> = HashMap::new();
     for rule in rules {
         rule.condition.for_each_expr(&mut |expr| {
             if let Expr::Field(field) = expr
@@ -187,28 +215,50 @@ fn candidates(rules: &[Arc<Rule>]) -> Vec<Field> {
                     .or_insert_with(|| field.clone());
             }
         });
+        rule.condition.for_each_lookup(&mut |lookup| {
+            if lookup.paths.len() == 1 {
+                lookups
+                    .entry(format!("{lookup:?}"))
+                    .or_insert_with(|| lookup.clone());
+            }
+        });
     }
     let mut fields: Vec<Field> = fields.into_values().collect();
     fields.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut lookups: Vec<Lookup> = lookups.into_values().collect();
+    lookups.sort_by(|one, other| one.name.cmp(&other.name));
+    let fields = fields.into_iter().map(Subject::Field);
     fields
+        .chain(lookups.into_iter().map(Subject::Lookup))
+        .collect()
 }
 
-/// The values of `field` without which the condition cannot hold; `None` when it can hold with any, or without one.
-fn required(condition: &Condition, field: &Field) -> Option<Required> {
+/// The values of `subject` without which the condition cannot hold; `None` when it can hold with any, or without one.
+fn required(condition: &Condition, subject: &Subject) -> Option<Required> {
     match condition {
         Condition::All(parts) => {
-            let mut sets = parts.iter().filter_map(|part| required(part, field));
+            let mut sets = parts.iter().filter_map(|part| required(part, subject));
             let first = sets.next()?;
             Some(sets.fold(first, |all, set| all.intersection(&set).cloned().collect()))
         }
         Condition::Any(parts) | Condition::ExactlyOne(parts) => {
             let sets: Option<Vec<Required>> =
-                parts.iter().map(|part| required(part, field)).collect();
+                parts.iter().map(|part| required(part, subject)).collect();
             Some(sets?.into_iter().flatten().collect())
         }
-        Condition::Not(_) => None,
-        Condition::Test(test) => match (&test.subject, &test.predicate) {
-            (Expr::Field(subject), predicate) if subject == field => constants(predicate),
+        Condition::Not(_) | Condition::Elements(_) => None,
+        Condition::Test(test) => match (&test.subject, subject) {
+            (Expr::Field(tested), Subject::Field(field)) if tested == field => {
+                constants(&test.predicate)
+            }
+            _ => None,
+        },
+        Condition::Json(test) => match (&test.subject, subject) {
+            (kubevigil_rules::Subject::Lookup(tested), Subject::Lookup(lookup))
+                if tested == lookup =>
+            {
+                json_constants(&test.predicate)
+            }
             _ => None,
         },
     }
@@ -222,4 +272,26 @@ fn constants(predicate: &Predicate) -> Option<Required> {
         Predicate::OneOf(texts) => Some(texts.iter().cloned().collect()),
         _ => None,
     }
+}
+
+/// Folded, whether letter case matters or not: what the index lets through is evaluated.
+fn json_constants(predicate: &JsonPredicate) -> Option<Required> {
+    let folded = |text: &str| BString::from(fold(text.as_bytes()).into_owned());
+    match predicate {
+        JsonPredicate::Bool(value) => Some(Required::from([value.to_string().into()])),
+        JsonPredicate::Number(number, texts) => {
+            let decimal = whole(*number)?;
+            let texts = texts.iter().map(|text| folded(text));
+            Some(texts.chain([decimal.into()]).collect())
+        }
+        JsonPredicate::OneOf(texts, _) => Some(texts.iter().map(|text| folded(text)).collect()),
+        _ => None,
+    }
+}
+
+/// The digits of a whole number that every way to write it in JSON leads to; `None` for numbers that have several.
+fn whole(number: f64) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    // Zero has a negative twin.
+    (number.fract() == 0.0 && number != 0.0 && number.abs() < EXACT).then(|| number.to_string())
 }

@@ -13,7 +13,7 @@ use crate::bits::Bits;
 use crate::compile::{CompileError, NodeId, OutputPlan, Program};
 use crate::detection::Detection;
 use crate::evaluate::{Evaluation, Memo};
-use crate::index::{RuleIndex, Unknown};
+use crate::index::RuleIndex;
 use crate::render;
 
 /// Rules compiled into one program. Immutable; share it between threads.
@@ -53,6 +53,7 @@ pub struct Position {
 #[derive(Debug, Default)]
 pub struct Scratch {
     paths: PathScratch,
+    last: PathScratch,
     memo: Memo,
     candidates: Bits,
 }
@@ -104,9 +105,18 @@ impl Matcher {
         position: &Position,
         scratch: &mut Scratch,
     ) -> Result<Detections, EventError> {
-        let found = self
-            .paths
-            .read(event, Duplicates::First, &mut scratch.paths)?;
+        let Scratch {
+            paths,
+            last,
+            memo,
+            candidates,
+        } = scratch;
+        let found = self.paths.read(event, Duplicates::First, paths)?;
+        let found_last = if found.has_duplicates() {
+            self.paths.read(event, Duplicates::Last, last)?
+        } else {
+            found
+        };
         let time = self.time(&found).unwrap_or(position.received);
         let context = EventContext {
             raw: event,
@@ -117,19 +127,16 @@ impl Matcher {
         let evaluation = Evaluation {
             program: &self.program,
             found: &found,
+            found_last: &found_last,
             event: &context,
             field_values: RefCell::new(Vec::new()),
         };
-        self.index.narrow(&mut scratch.candidates, |plan| {
-            match evaluation.text(plan) {
-                None if found.crosses_array(plan.path) => Err(Unknown),
-                text => Ok(text),
-            }
-        });
-        scratch.memo.start(self.program.nodes.len());
+        self.index
+            .narrow(candidates, |plan| evaluation.index_value(plan));
+        memo.start(self.program.nodes.len());
         Ok(Detections {
             time,
-            list: self.matches(&evaluation, &scratch.candidates, &mut scratch.memo),
+            list: self.matches(&evaluation, candidates, memo),
         })
     }
 

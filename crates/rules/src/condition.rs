@@ -12,6 +12,8 @@
 use bstr::BString;
 
 use crate::field::Field;
+use crate::json_test::{Elements, JsonTest};
+use crate::lookup::Lookup;
 
 /// A yes-or-no question about one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,10 @@ pub enum Condition {
     Not(Box<Condition>),
     /// A leaf.
     Test(Test),
+    /// A leaf that asks JSON values as they stand.
+    Json(JsonTest),
+    /// A condition put to the elements of arrays one by one.
+    Elements(Elements),
 }
 
 /// A predicate put to the values of an expression. False when the expression is absent.
@@ -173,6 +179,21 @@ impl Condition {
                     expr.for_each(visit);
                 }
             }
+            Self::Json(_) => {}
+            Self::Elements(elements) => elements.condition.for_each_expr(visit),
+        }
+    }
+
+    /// Calls `visit` with every lookup that begins at the event; what is asked of the elements of arrays begins at these.
+    pub fn for_each_lookup<'c>(&'c self, visit: &mut dyn FnMut(&'c Lookup)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::ExactlyOne(parts) => {
+                parts.iter().for_each(|part| part.for_each_lookup(visit));
+            }
+            Self::Not(part) => part.for_each_lookup(visit),
+            Self::Test(_) => {}
+            Self::Json(test) => test.for_each_lookup(visit),
+            Self::Elements(elements) => visit(&elements.of),
         }
     }
 }

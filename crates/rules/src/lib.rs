@@ -14,17 +14,24 @@
 //! - A [`Template`] is the text of an alert with fields in it.
 //! - A [`Rule`] carries all of them with its name, [`Priority`] and tags.
 //!
-//! [`falco`] reads Falco's rule files.
+//! [`falco`] reads Falco's rule files, [`sigma`] reads Sigma's.
 //!
 //! This crate does no I/O and knows no clock: texts go in, rules and diagnostics come out.
 
 pub mod condition;
 pub mod falco;
 pub mod field;
+pub mod json_test;
+pub mod lookup;
+pub mod pattern;
 pub mod rule;
+pub mod sigma;
 pub mod template;
 
 pub use crate::condition::{Compare, Condition, Expr, Members, Needle, Predicate, Test, Transform};
 pub use crate::field::{EventContext, Field, Inputs, JsonPath, Kind, Read, Value, Values};
+pub use crate::json_test::{Elements, JsonPredicate, JsonTest, Letters, Quantifier, Subject};
+pub use crate::lookup::Lookup;
+pub use crate::pattern::Pattern;
 pub use crate::rule::{Language, Origin, Priority, Rule};
 pub use crate::template::{Piece, Template};

@@ -44,6 +44,8 @@ pub struct Rule {
 pub enum Language {
     /// Falco's rule language.
     Falco,
+    /// Sigma, the open standard.
+    Sigma,
 }
 
 /// Where a rule was written: for messages, never for identity.

@@ -12,6 +12,8 @@
     reason = "tests; each that includes this file uses its own part"
 )]
 
+mod json;
+
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -33,6 +35,9 @@ pub(crate) fn holds(condition: &Condition, event: &EventContext<'_>) -> bool {
         Condition::ExactlyOne(parts) => parts.iter().filter(|part| holds(part, event)).count() == 1,
         Condition::Not(part) => !holds(part, event),
         Condition::Test(test) => test_holds(test, event),
+        Condition::Json(_) | Condition::Elements(_) => {
+            json::holds(condition, &json::parsed(event.raw))
+        }
     }
 }
 

@@ -1,0 +1,146 @@
+//! Predicates on JSON values, compiled.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use bstr::ByteSlice as _;
+use hashbrown::HashSet;
+use kubevigil_audit::json::{Json, JsonKind};
+use kubevigil_rules::Compare;
+use kubevigil_rules::json_test::{
+    JsonPredicate, Letters, Network, TimePart, fold, number_of, scalar_text, time_part,
+};
+use kubevigil_rules::pattern;
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::check::compare_holds;
+
+/// A predicate that needs nothing but the value, which is no array.
+#[derive(Clone, Debug)]
+pub(crate) enum JsonCheck {
+    Bool(bool),
+    Compare(Compare, f64),
+    HasValue,
+    Network(Vec<Network>),
+    Number(f64, Vec<Box<str>>),
+    OneOf(Texts),
+    Regex(Box<Regex>),
+    TimePart(TimePart, Compare, f64),
+}
+
+/// A set of texts: searched one by one when it is small, hashed when it is not.
+#[derive(Clone, Debug)]
+pub(crate) struct Texts {
+    few: Vec<Box<str>>,
+    many: HashSet<Box<[u8]>>,
+    letters: Letters,
+}
+
+impl JsonCheck {
+    /// Compiles a predicate; `None` for those that need more than a value.
+    pub(crate) fn new(predicate: &JsonPredicate) -> Result<Option<Self>, String> {
+        Ok(Some(match predicate {
+            JsonPredicate::Exists | JsonPredicate::Null | JsonPredicate::Against(..) => {
+                return Ok(None);
+            }
+            JsonPredicate::Bool(wanted) => Self::Bool(*wanted),
+            JsonPredicate::Compare(compare, number) => Self::Compare(*compare, *number),
+            JsonPredicate::HasValue => Self::HasValue,
+            JsonPredicate::Like(patterns, letters) => {
+                Self::Regex(Box::new(regex(&pattern::any_of(patterns, *letters))?))
+            }
+            JsonPredicate::Network(networks) => Self::Network(networks.clone()),
+            JsonPredicate::Number(number, texts) => Self::Number(*number, texts.clone()),
+            JsonPredicate::OneOf(texts, letters) => Self::OneOf(Texts::new(texts, *letters)),
+            JsonPredicate::Regex(text) => Self::Regex(Box::new(regex(text)?)),
+            JsonPredicate::TimePart(part, compare, number) => {
+                Self::TimePart(*part, *compare, *number)
+            }
+        }))
+    }
+
+    /// Whether a value that is no array satisfies the predicate.
+    pub(crate) fn holds_for(&self, value: Json<'_>) -> bool {
+        match self {
+            Self::Bool(wanted) => is_bool(value, *wanted),
+            Self::Compare(compare, number) => {
+                number_of(value).is_some_and(|value| compare_holds(*compare, &value, number))
+            }
+            Self::HasValue => value.kind() != JsonKind::Null,
+            Self::Network(networks) => address(value)
+                .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
+            Self::Number(number, texts) => is_number(value, *number, texts),
+            Self::OneOf(texts) => scalar_text(value).is_some_and(|text| texts.contain(&text)),
+            Self::Regex(regex) => scalar_text(value).is_some_and(|text| regex.is_match(&text)),
+            Self::TimePart(part, compare, number) => value
+                .string()
+                .and_then(|text| time_part(&text, *part))
+                .is_some_and(|value| compare_holds(*compare, &value, number)),
+        }
+    }
+}
+
+impl Texts {
+    /// Up to this many texts a scan beats a hash.
+    const FEW: usize = 8;
+
+    fn new(texts: &[Box<str>], letters: Letters) -> Self {
+        let hashed = texts.len() > Self::FEW;
+        let many = texts
+            .iter()
+            .filter(|_| hashed)
+            .map(|text| Box::from(text.as_bytes()));
+        Self {
+            few: if hashed { Vec::new() } else { texts.to_vec() },
+            many: many.collect(),
+            letters,
+        }
+    }
+
+    fn contain(&self, text: &[u8]) -> bool {
+        let text = match self.letters {
+            Letters::Exact => Cow::Borrowed(text),
+            // What is ASCII can be compared as it stands.
+            Letters::Folded if self.many.is_empty() && text.is_ascii() => {
+                let mut few = self.few.iter();
+                return few.any(|other| text.eq_ignore_ascii_case(other.as_bytes()));
+            }
+            Letters::Folded => fold(text),
+        };
+        self.few.iter().any(|other| *text == *other.as_bytes()) || self.many.contains(&*text)
+    }
+}
+
+fn is_bool(value: Json<'_>, wanted: bool) -> bool {
+    let word: &[u8] = if wanted { b"true" } else { b"false" };
+    match value.kind() {
+        JsonKind::Bool => value.raw() == word,
+        JsonKind::String => value.string().is_some_and(|text| fold(&text) == word),
+        _ => false,
+    }
+}
+
+fn is_number(value: Json<'_>, number: f64, texts: &[Box<str>]) -> bool {
+    match value.kind() {
+        JsonKind::Number => number_of(value) == Some(number),
+        JsonKind::String => value
+            .string()
+            .is_some_and(|text| texts.iter().any(|other| *text == *other.as_bytes())),
+        _ => false,
+    }
+}
+
+fn address(value: Json<'_>) -> Option<IpAddr> {
+    let text = value.string()?;
+    text.to_str().ok()?.parse().ok()
+}
+
+/// The longest patterns are lists of several hundred texts; folding multiplies their size.
+const MAX_REGEX: usize = 64 << 20;
+
+fn regex(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text)
+        .size_limit(MAX_REGEX)
+        .build()
+        .map_err(|error| format!("the pattern `{text}` does not compile: {error}"))
+}

@@ -1,0 +1,251 @@
+//! What stands around a detection.
+
+use std::sync::Arc;
+
+use kubevigil_diagnostics::closest;
+use kubevigil_yaml::Node;
+
+use crate::rule::Priority;
+use crate::sigma::codes;
+use crate::sigma::problems::Problems;
+
+/// The keys of a rule that the specification knows.
+const KEYS: [&str; 21] = [
+    "title",
+    "id",
+    "name",
+    "related",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
+    "sigma-version",
+    "filter",
+];
+
+/// Sigma's levels and the priorities that alerts carry.
+const LEVELS: [(&str, Priority); 5] = [
+    ("informational", Priority::Informational),
+    ("low", Priority::Notice),
+    ("medium", Priority::Warning),
+    ("high", Priority::Error),
+    ("critical", Priority::Critical),
+];
+
+/// What the author of a rule wrote about it, for people and programs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    /// The rule's title.
+    pub title: Arc<str>,
+    /// The rule's unique name for other rules, if it has one.
+    pub name: Option<Arc<str>>,
+    /// Circumstances under which the rule fires although nothing is wrong.
+    pub falsepositives: Vec<String>,
+    /// All other keys that are texts or lists of texts, unknown ones included, in order: author, references, status, date…
+    pub other: Vec<(String, Vec<String>)>,
+}
+
+/// The parts of a document that are neither detection nor filter.
+pub(super) struct Head {
+    pub(super) title: Arc<str>,
+    pub(super) id: Option<Arc<str>>,
+    pub(super) description: Arc<str>,
+    pub(super) priority: Priority,
+    pub(super) tags: Vec<Arc<str>>,
+    pub(super) fields: Vec<String>,
+    pub(super) has_blocks: bool,
+    pub(super) metadata: Metadata,
+}
+
+/// Reads the head; mistakes are noted and the rest is read all the same.
+pub(super) fn head(node: &Node, problems: &mut Problems) -> Option<Head> {
+    let title = title(node, problems);
+    let id = text(node, "id", problems);
+    let name = text(node, "name", problems);
+    let description = text(node, "description", problems).unwrap_or_default();
+    let priority = level(node, problems);
+    let mut tags: Vec<Arc<str>> = texts(node, "tags", problems)
+        .iter()
+        .map(|tag| tag.as_str().into())
+        .collect();
+    tags.sort();
+    tags.dedup();
+    let fields = texts(node, "fields", problems);
+    let falsepositives = texts(node, "falsepositives", problems);
+    let has_blocks = version(node, problems) >= 3;
+    warn_of_near_misses(node, problems);
+    let title: Arc<str> = title?.into();
+    let name = name.map(Arc::from);
+    let metadata = Metadata {
+        title: Arc::clone(&title),
+        name,
+        falsepositives,
+        other: other(node),
+    };
+    let description = description.trim().into();
+    Some(Head {
+        title,
+        id: id.map(Arc::from),
+        description,
+        priority: priority?,
+        tags,
+        fields,
+        has_blocks,
+        metadata,
+    })
+}
+
+/// What messages call a document.
+pub(super) fn label(node: &Node) -> String {
+    let kind = ["correlation", "filter"]
+        .into_iter()
+        .find(|kind| node.get(kind).is_some());
+    match node.get("title").and_then(Node::text) {
+        Some(title) => format!("{} \"{title}\"", kind.unwrap_or("rule")),
+        None => kind.unwrap_or("rule").to_owned(),
+    }
+}
+
+/// Where messages about a whole document point.
+pub(super) fn first_key(node: &Node) -> std::ops::Range<usize> {
+    let entry = node.entry("title").or_else(|| node.pairs()?.first());
+    entry.map_or(node.span.clone(), |(key, _)| key.span.clone())
+}
+
+fn title(node: &Node, problems: &mut Problems) -> Option<String> {
+    const LONGEST: usize = 256;
+    let Some((_, value)) = node.entry("title") else {
+        return problems.error(codes::STRUCTURE, first_key(node), "key `title` is missing");
+    };
+    let title = text(node, "title", problems)?;
+    if title.trim().is_empty() || title.chars().count() > LONGEST {
+        let message = format!("`title` must have between 1 and {LONGEST} characters");
+        return problems.error(codes::STRUCTURE, value.span.clone(), message);
+    }
+    Some(title)
+}
+
+/// The text of a key, if it is there and not null.
+fn text(node: &Node, key: &str, problems: &mut Problems) -> Option<String> {
+    let value = node.get(key).filter(|value| !value.is_null())?;
+    match value.text() {
+        Some(text) => Some(text.to_owned()),
+        None => problems.error(
+            codes::STRUCTURE,
+            value.span.clone(),
+            format!("`{key}` must be a text"),
+        ),
+    }
+}
+
+/// The texts of a key: a list, or one text.
+fn texts(node: &Node, key: &str, problems: &mut Problems) -> Vec<String> {
+    let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
+        return Vec::new();
+    };
+    let nodes = value.items().unwrap_or(std::slice::from_ref(value));
+    let mut texts = Vec::new();
+    for node in nodes.iter().filter(|node| !node.is_null()) {
+        match node.text() {
+            Some(text) => texts.push(text.to_owned()),
+            None => drop(problems.error::<()>(
+                codes::STRUCTURE,
+                node.span.clone(),
+                format!("`{key}` must be a list of texts"),
+            )),
+        }
+    }
+    texts
+}
+
+fn level(node: &Node, problems: &mut Problems) -> Option<Priority> {
+    let Some(word) = text(node, "level", problems) else {
+        return Some(Priority::Informational);
+    };
+    let lower = word.to_ascii_lowercase();
+    if let Some((_, priority)) = LEVELS.iter().find(|(level, _)| *level == lower) {
+        return Some(*priority);
+    }
+    let span = node
+        .get("level")
+        .map_or(node.span.clone(), |value| value.span.clone());
+    let message = format!("unknown level `{word}`");
+    problems.unknown(
+        codes::STRUCTURE,
+        span,
+        message,
+        &word,
+        LEVELS.map(|(level, _)| level),
+    )
+}
+
+fn version(node: &Node, problems: &mut Problems) -> u32 {
+    let Some(word) = text(node, "sigma-version", problems) else {
+        return 2;
+    };
+    let whole = word.split('.').next().unwrap_or_default();
+    whole.parse().unwrap_or_else(|_| {
+        let span = node
+            .get("sigma-version")
+            .map_or(node.span.clone(), |value| value.span.clone());
+        problems.error::<()>(
+            codes::STRUCTURE,
+            span,
+            "`sigma-version` must be a number, such as 3",
+        );
+        2
+    })
+}
+
+/// Unknown keys are allowed; one that looks like a known one is probably a slip.
+fn warn_of_near_misses(node: &Node, problems: &mut Problems) {
+    for (key, _) in node.pairs().unwrap_or_default() {
+        let Some(name) = key.text().filter(|name| !KEYS.contains(name)) else {
+            continue;
+        };
+        if let Some(near) = closest(name, KEYS) {
+            let message = format!("key `{name}` means nothing to Sigma");
+            let help = format!("did you mean `{near}`?");
+            problems.warning(codes::UNKNOWN_KEY, key.span.clone(), message, help);
+        }
+    }
+}
+
+fn other(node: &Node) -> Vec<(String, Vec<String>)> {
+    const ELSEWHERE: [&str; 9] = [
+        "title",
+        "id",
+        "name",
+        "description",
+        "detection",
+        "falsepositives",
+        "level",
+        "tags",
+        "logsource",
+    ];
+    let mut other = Vec::new();
+    for (key, value) in node.pairs().unwrap_or_default() {
+        let nodes = value.items().unwrap_or(std::slice::from_ref(value));
+        let texts: Option<Vec<String>> = nodes
+            .iter()
+            .map(|node| node.text().map(str::to_owned))
+            .collect();
+        if let (Some(name), Some(texts)) = (key.text(), texts)
+            && !ELSEWHERE.contains(&name)
+        {
+            other.push((name.to_owned(), texts));
+        }
+    }
+    other
+}
