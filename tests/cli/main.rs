@@ -12,5 +12,6 @@
 )]
 
 mod conformance;
+mod documents;
 mod kubevigil;
 mod sessions;

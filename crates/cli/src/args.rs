@@ -1,5 +1,6 @@
 //! What can be typed. Help, completions and the reference in the docs come from here.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -270,12 +271,14 @@ fn priorities() -> impl TypedValueParser<Value = Priority> {
 
 /// Prints the completion script to standard output.
 pub(crate) fn print_completions(arguments: &CompletionsArgs) -> anyhow::Result<ExitCode> {
-    let mut command = Cli::command();
+    // The generator panics when its writer fails, as standard output does in `| head`.
+    let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
-        &mut command,
+        &mut Cli::command(),
         "kubevigil",
-        &mut std::io::stdout(),
+        &mut script,
     );
+    std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

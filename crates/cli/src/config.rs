@@ -6,6 +6,7 @@
 
 mod read;
 mod tree;
+mod wording;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -245,7 +246,7 @@ impl Default for JournalConfig {
             retain_bytes: 8 << 30,
             retain_hours: 7 * 24,
             segment_bytes: 64 << 20,
-            duplicate_window: 1 << 20,
+            duplicate_window: 1 << 19,
             max_waiting_bytes: 256 << 20,
         }
     }

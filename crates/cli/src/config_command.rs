@@ -1,14 +1,15 @@
 //! `kubevigil config`: check and schema.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use kubevigil_diagnostics::render_text;
+use kubevigil_diagnostics::{FileReport, render_text};
 
 use crate::args::{ConfigArgs, ConfigCommand, Format};
 use crate::config::{self, Config, ConfigReport};
 use crate::rule_set::RuleSet;
+use crate::scan::wording::plural;
 use crate::terminal;
 
 pub(crate) fn execute(arguments: &ConfigArgs) -> anyhow::Result<ExitCode> {
@@ -24,44 +25,57 @@ pub(crate) fn execute(arguments: &ConfigArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn check(file: &Path, format: Format) -> anyhow::Result<ExitCode> {
-    let ConfigReport { config, report } = config::read(file)?;
+    let mut read = config::read(file)?;
+    if let Some(config) = read.config.clone() {
+        check_references(&config, &mut read);
+    }
+    let report = &read.report;
     let mut out = anstream::stdout().lock();
     match format {
         Format::Json => {
-            serde_json::to_writer(&mut out, &report)?;
+            serde_json::to_writer(&mut out, report)?;
             writeln!(out)?;
         }
-        Format::Text => {
-            if !report.diagnostics.is_empty() {
-                writeln!(out, "{}", render_text(&report.diagnostics, true).trim_end())?;
-            }
-        }
+        Format::Text => write_text(&mut out, report)?,
     }
-    let sound = config.is_some_and(|config| refers_to_usable_things(&config));
-    if format == Format::Text {
-        let verdict = if sound { "ok" } else { "cannot be used" };
-        writeln!(out, "{}: {verdict}", file.display())?;
-    }
-    Ok(if sound {
+    Ok(if report.successful() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
 }
 
-/// Whether what the configuration names exists and can be used; complaints go to standard error.
-fn refers_to_usable_things(config: &Config) -> bool {
-    let rules = RuleSet::load(&config.rules.choice()).require_loaded();
-    let webhook = match &config.sources.webhook {
-        Some(webhook) => {
-            kubevigil_sources::webhook::check_credentials(webhook).map_err(anyhow::Error::from)
-        }
-        None => Ok(()),
+fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
+    let errors = report.errors().count() as u64;
+    if !report.diagnostics.is_empty() {
+        writeln!(
+            out,
+            "{}\n",
+            render_text(&report.diagnostics, true).trim_end()
+        )?;
+    }
+    let (style, verdict) = match errors {
+        0 => (terminal::BOLD, "ok".to_owned()),
+        errors => (terminal::ERROR, plural(errors, "error")),
     };
-    let problems: Vec<anyhow::Error> = [rules, webhook]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect();
-    problems.iter().for_each(terminal::complain);
-    problems.is_empty()
+    writeln!(out, "{}: {style}{verdict}{style:#}", report.file)
+}
+
+/// Looks at what the configuration names: rule files, certificates, token files.
+fn check_references(config: &Config, read: &mut ConfigReport) {
+    for report in RuleSet::load(&config.rules.choice()).reports() {
+        for error in report.errors() {
+            let place = match error.position() {
+                Some((line, column)) => format!("{}:{line}:{column}: ", report.file),
+                None => String::new(),
+            };
+            read.add(&["rules", "files"], &format!("{place}{}", error.message));
+        }
+    }
+    if let Some(webhook) = &config.sources.webhook
+        && let Err(error) = kubevigil_sources::webhook::check_credentials(webhook)
+    {
+        let message = terminal::with_causes(&anyhow::Error::from(error));
+        read.add(&["sources", "webhook"], &message);
+    }
 }

@@ -172,15 +172,18 @@ fn rule_files(paths: &[PathBuf]) -> Vec<Result<PathBuf, FileReport>> {
             files.push(Ok(path.clone()));
             continue;
         }
+        let name = path.display();
         match files_in(path) {
             Ok(found) if found.is_empty() => {
-                files.push(Err(unreadable(
-                    path,
-                    "the folder holds no rule files (.yaml, .yml)",
-                )));
+                let message = format!("the folder {name} holds no rule files (.yaml, .yml)");
+                files.push(Err(unreadable(path, message)));
             }
             Ok(found) => files.extend(found.into_iter().map(Ok)),
-            Err(error) => files.push(Err(unreadable(path, &reason(&error)))),
+            Err(error) => {
+                let reason = terminal::reason(&error);
+                let message = format!("the rule folder {name} cannot be read: {reason}");
+                files.push(Err(unreadable(path, message)));
+            }
         }
     }
     files
@@ -201,23 +204,25 @@ fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// A file's name and text.
 fn read(file: &Path) -> Result<(String, String), FileReport> {
-    let bytes = fs::read(file).map_err(|error| unreadable(file, &reason(&error)))?;
+    let name = file.display().to_string();
+    let bytes = fs::read(file).map_err(|error| {
+        let reason = terminal::reason(&error);
+        unreadable(
+            file,
+            format!("the rule file {name} cannot be read: {reason}"),
+        )
+    })?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((file.display().to_string(), text)),
-        Err(_) => Err(unreadable(file, "it is not UTF-8 text")),
+        Ok(text) => Ok((name, text)),
+        Err(_) => Err(unreadable(
+            file,
+            format!("the rule file {name} is not UTF-8 text"),
+        )),
     }
 }
 
-fn unreadable(path: &Path, reason: &str) -> FileReport {
+fn unreadable(path: &Path, message: String) -> FileReport {
     let file = path.display().to_string();
-    let message = format!("the rule file {file} cannot be read: {reason}");
     let diagnostics = vec![Diagnostic::error(UNREADABLE, message)];
     FileReport { file, diagnostics }
-}
-
-/// What the system says, without its numbers.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    text.to_lowercase()
 }

@@ -7,7 +7,7 @@ mod finding;
 mod problems;
 mod progress;
 mod report;
-mod table;
+pub(crate) mod table;
 mod tally;
 pub(crate) mod wording;
 

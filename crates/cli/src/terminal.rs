@@ -36,7 +36,28 @@ pub(crate) fn width() -> usize {
 
 /// Prints an error with its causes, one after another.
 pub(crate) fn complain(error: &anyhow::Error) {
-    say(&format!("{ERROR}error{ERROR:#}: {error:#}"));
+    say(&format!("{ERROR}error{ERROR:#}: {}", with_causes(error)));
+}
+
+/// An error and its causes, one after another. A cause that the text before it ends with already is not said twice.
+pub(crate) fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// What the system says, without its number: `no such file or directory`.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
 }
 
 /// Prints a warning.

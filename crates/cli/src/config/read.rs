@@ -8,13 +8,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use kubevigil_diagnostics::{Diagnostic, FileReport, Source, closest, render_text};
+use anyhow::bail;
+use kubevigil_alerts::config::OutputConfig;
+use kubevigil_diagnostics::{Diagnostic, FileReport, Source, render_text};
 use kubevigil_yaml::Node;
 use serde_path_to_error::{Path as ErrorPath, Segment};
 
 use crate::config::Config;
-use crate::config::tree::{node_at, take_out, to_json};
+use crate::config::tree::{Remains, spot};
+use crate::config::wording;
 use crate::terminal;
 
 /// A stable name for mistakes in the configuration.
@@ -29,11 +31,28 @@ pub(crate) struct ConfigReport {
     pub(crate) config: Option<Config>,
     /// The mistakes.
     pub(crate) report: FileReport,
+    source: Arc<Source>,
+    root: Option<Node>,
+}
+
+impl ConfigReport {
+    /// Adds a mistake that only its use shows, at a path such as `["rules", "files"]`.
+    pub(crate) fn add(&mut self, path: &[&str], message: &str) {
+        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
+        let place = self
+            .root
+            .as_ref()
+            .map_or(0..0, |root| spot(root, &path).key);
+        let message = in_path(message, &path);
+        self.report
+            .diagnostics
+            .push(Diagnostic::error(CODE, message).at(&self.source, place));
+    }
 }
 
 /// Reads a configuration file; any mistake in it is an error that shows all of them.
 pub(crate) fn read_or_fail(file: &Path) -> anyhow::Result<Config> {
-    let ConfigReport { config, report } = read(file)?;
+    let ConfigReport { config, report, .. } = read(file)?;
     if !report.diagnostics.is_empty() {
         terminal::say(render_text(&report.diagnostics, true).trim_end());
     }
@@ -45,13 +64,16 @@ pub(crate) fn read_or_fail(file: &Path) -> anyhow::Result<Config> {
 
 /// Reads a configuration file. An error is a file that cannot be read at all.
 pub(crate) fn read(file: &Path) -> anyhow::Result<ConfigReport> {
-    let text = fs::read_to_string(file).with_context(|| {
-        format!(
-            "cannot read the configuration {}; kubevigil runs without one, too",
-            file.display()
-        )
-    })?;
-    Ok(parse(&file.display().to_string(), &text))
+    let name = file.display();
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(parse(&name.to_string(), &text)),
+        Err(error) => {
+            let reason = terminal::reason(&error);
+            bail!(
+                "the configuration {name} cannot be read: {reason}; without -c, kubevigil runs with its defaults"
+            )
+        }
+    }
 }
 
 /// The JSON schema of the configuration file.
@@ -63,16 +85,24 @@ pub(crate) fn schema() -> schemars::Schema {
 pub(crate) fn parse(name: &str, text: &str) -> ConfigReport {
     let source = Source::file(name, text);
     let mut reading = Reading {
-        source,
+        source: Arc::clone(&source),
         diagnostics: Vec::new(),
     };
-    let config = reading.config();
+    let root = reading.root();
+    let config = reading.config(root.as_ref());
+    let mut diagnostics = reading.diagnostics;
+    diagnostics.sort_by_key(Diagnostic::position);
     let report = FileReport {
         file: name.to_owned(),
-        diagnostics: reading.diagnostics,
+        diagnostics,
     };
     let config = config.filter(|_| report.successful());
-    ConfigReport { config, report }
+    ConfigReport {
+        config,
+        report,
+        source,
+        root,
+    }
 }
 
 struct Reading {
@@ -81,7 +111,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn config(&mut self) -> Option<Config> {
+    /// The file's only document; `None` when it is empty or cannot be read.
+    fn root(&mut self) -> Option<Node> {
         let documents = match kubevigil_yaml::parse(&self.source.text) {
             Ok(documents) => documents,
             Err(error) => {
@@ -89,63 +120,72 @@ impl Reading {
                 return None;
             }
         };
-        let Some(root) = documents
-            .first()
-            .map(|document| &document.root)
+        if let Some(second) = documents.get(1) {
+            let message = "a configuration is one YAML document".to_owned();
+            self.mistake(message, second.root.span.clone(), None);
+        }
+        documents
+            .into_iter()
+            .next()
+            .map(|document| document.root)
             .filter(|root| !root.is_null())
-        else {
+    }
+
+    fn config(&mut self, root: Option<&Node>) -> Option<Config> {
+        let Some(root) = root else {
             return Some(Config::default());
         };
-        if let Some(second) = documents.get(1) {
-            self.mistake(
-                "a configuration is one YAML document".to_owned(),
-                second.root.span.clone(),
-                None,
-            );
-        }
         let config = self.deserialize(root)?;
         self.check(&config, root);
         Some(config)
     }
 
     fn deserialize(&mut self, root: &Node) -> Option<Config> {
-        let mut value = to_json(root);
+        let mut remains = Remains::new(root);
         let mut taken: Vec<Vec<String>> = Vec::new();
         while taken.len() < MOST_MISTAKES {
-            let error = match serde_path_to_error::deserialize::<_, Config>(&value) {
+            let error = match serde_path_to_error::deserialize::<_, Config>(&remains.value) {
                 Ok(config) => return Some(config),
                 Err(error) => error,
             };
             let mut path = segments(error.path());
+            let in_file = remains.in_file(&path);
             let message = error.inner().to_string();
-            // What is missing now may be what was taken out before: then the mistake is known already.
-            let follows = message.starts_with("missing field")
-                && taken.iter().any(|known| known.starts_with(&path));
+            // A complaint about what holds a part that was taken out comes of taking it out.
+            let follows = taken
+                .iter()
+                .any(|known| known.len() > in_file.len() && known.starts_with(&in_file));
             if !follows {
-                self.serde_mistake(&message, &path, root);
+                self.serde_mistake(&message, &in_file, root);
             }
-            while !take_out(&mut value, &path) {
+            taken.push(in_file);
+            while !remains.take_out(&path) {
                 path.pop()?;
             }
-            taken.push(path);
         }
         None
     }
 
     fn serde_mistake(&mut self, message: &str, path: &[String], root: &Node) {
-        let (span, found) = node_at(root, path);
-        let help = unknown_field(message).map(|(word, expected)| {
-            match closest(word, expected.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("expected one of {}", expected.join(", ")),
-            }
-        });
-        let message = match unknown_field(message) {
-            Some((word, _)) => format!("unknown key `{word}`"),
-            None => message.to_owned(),
+        let wording = wording::of(message);
+        let spot = spot(root, path);
+        let span = if wording.about_key {
+            spot.key
+        } else {
+            spot.value
         };
-        let place = if found { span } else { span.start..span.start };
-        self.mistake(in_path(&message, path), place, help);
+        self.mistake(
+            in_path(&wording.message, path),
+            self.first_line(span),
+            wording.help,
+        );
+    }
+
+    /// A span that ends with its line: a caret under ten lines shows nothing.
+    fn first_line(&self, span: Range<usize>) -> Range<usize> {
+        let text = self.source.text.get(span.clone()).unwrap_or_default();
+        let length = text.lines().next().map_or(0, str::len);
+        span.start..span.start + length
     }
 
     /// What only the parts themselves can judge.
@@ -153,24 +193,18 @@ impl Reading {
         if let Some(webhook) = &config.sources.webhook
             && let Err(error) = webhook.check()
         {
-            let (span, _) = node_at(root, &["sources".to_owned(), "webhook".to_owned()]);
+            let span = spot(root, &["sources".to_owned(), "webhook".to_owned()]).key;
             self.mistake(format!("sources.{error}"), span, None);
         }
-        if let Err(error) = kubevigil_alerts::config::OutputConfig::check_names(&config.outputs) {
-            let (span, _) = node_at(root, &["outputs".to_owned()]);
+        if let Err(error) = OutputConfig::check_names(&config.outputs) {
+            let span = spot(root, &["outputs".to_owned()]).key;
             self.mistake(format!("outputs: {error}"), span, None);
         }
         for (position, select) in config.rules.select.iter().enumerate() {
             if select.enable.is_none() && select.disable.is_none() {
-                let (span, _) = node_at(
-                    root,
-                    &["rules".into(), "select".into(), position.to_string()],
-                );
-                self.mistake(
-                    "expected `enable` or `disable`, each with `rule` or `tag`".to_owned(),
-                    span,
-                    None,
-                );
+                let path = ["rules".into(), "select".into(), position.to_string()];
+                let message = "expected `enable` or `disable`, each with `rule` or `tag`";
+                self.mistake(in_path(message, &path), spot(root, &path).key, None);
             }
         }
     }
@@ -194,20 +228,19 @@ fn segments(path: &ErrorPath) -> Vec<String> {
     path.iter().filter_map(segment).collect()
 }
 
-/// The word and what was expected, of serde's message about an unknown field.
-fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
-    let mut quoted = message
-        .strip_prefix("unknown field ")?
-        .split('`')
-        .skip(1)
-        .step_by(2);
-    Some((quoted.next()?, quoted.collect()))
-}
-
+/// `sources.files[0].paths: message`
 fn in_path(message: &str, path: &[String]) -> String {
-    if path.is_empty() {
+    let mut place = String::new();
+    for step in path {
+        match step.parse::<usize>() {
+            Ok(position) => place.push_str(&format!("[{position}]")),
+            Err(_) if place.is_empty() => place.push_str(step),
+            Err(_) => place.push_str(&format!(".{step}")),
+        }
+    }
+    if place.is_empty() {
         message.to_owned()
     } else {
-        format!("{}: {message}", path.join("."))
+        format!("{place}: {message}")
     }
 }

@@ -42,7 +42,11 @@ fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
         report.warnings().count() as u64,
     );
     if !report.diagnostics.is_empty() {
-        writeln!(out, "{}", render_text(&report.diagnostics, true).trim_end())?;
+        writeln!(
+            out,
+            "{}\n",
+            render_text(&report.diagnostics, true).trim_end()
+        )?;
     }
     let verdict = match (errors, warnings) {
         (0, 0) => "ok".to_owned(),
@@ -59,5 +63,11 @@ fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
     } else {
         terminal::BOLD
     };
-    writeln!(out, "{}: {style}{verdict}{style:#}", report.file)
+    writeln!(out, "{}: {style}{verdict}{style:#}", report.file)?;
+    // Sets a file with mistakes apart from the next.
+    if report.diagnostics.is_empty() {
+        Ok(())
+    } else {
+        writeln!(out)
+    }
 }

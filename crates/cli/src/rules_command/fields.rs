@@ -1,15 +1,18 @@
 //! `kubevigil rules fields`: the field catalogue.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::bail;
+use kubevigil_diagnostics::closest;
 use kubevigil_rules::falco::fields::{self, ArgumentKind, Entry, Level, catalogue};
 use kubevigil_rules::{Expr, Rule};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::rules_command::write_json;
-use crate::terminal::{BOLD, DIM};
+use crate::scan::wording::wrap;
+use crate::terminal::{self, BOLD, DIM};
 
 /// A field as programs read it.
 #[derive(Serialize)]
@@ -24,30 +27,20 @@ struct FieldSummary {
 }
 
 pub(super) fn execute(filter: Option<&str>, format: Format) -> anyhow::Result<ExitCode> {
+    let wanted = |entry: &&Entry| filter.is_none_or(|text| entry.name.contains(text));
+    let entries: Vec<&'static Entry> = catalogue().iter().filter(wanted).collect();
+    if let (Some(text), true) = (filter, entries.is_empty()) {
+        match closest(text, catalogue().iter().map(|entry| entry.name)) {
+            Some(near) => bail!("there is no field like \"{text}\"; did you mean \"{near}\"?"),
+            None => bail!("there is no field like \"{text}\"; `kubevigil rules fields` lists all"),
+        }
+    }
     let mut out = anstream::stdout().lock();
-    for entry in catalogue()
-        .iter()
-        .filter(|entry| filter.is_none_or(|text| entry.name.contains(text)))
-    {
+    for entry in entries {
         let summary = FieldSummary::new(entry);
         match format {
             Format::Json => write_json(&mut out, &summary)?,
-            Format::Text => {
-                let argument = if summary.argument == "none" {
-                    String::new()
-                } else {
-                    format!("[{}]", summary.argument)
-                };
-                writeln!(
-                    out,
-                    "{BOLD}{}{BOLD:#}{argument}  {DIM}{}{DIM:#}",
-                    summary.name, summary.r#type
-                )?;
-                writeln!(out, "    {}", summary.description)?;
-                if let Some(note) = summary.note {
-                    writeln!(out, "    Note: {note}")?;
-                }
-            }
+            Format::Text => summary.write_text(&mut out)?,
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -69,6 +62,29 @@ impl FieldSummary {
             description: entry.doc,
             note: entry.note,
         }
+    }
+}
+
+impl FieldSummary {
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let argument = match self.argument {
+            "none" => String::new(),
+            argument => format!("[{argument}]"),
+        };
+        let needs = format!("{}, level {}", self.r#type, self.level);
+        writeln!(
+            out,
+            "{BOLD}{}{BOLD:#}{argument}  {DIM}{needs}{DIM:#}",
+            self.name
+        )?;
+        let note = self.note.map(|note| format!("Note: {note}"));
+        let room = terminal::width().saturating_sub(4);
+        for text in std::iter::once(self.description).chain(note.as_deref()) {
+            wrap(text, room)
+                .iter()
+                .try_for_each(|line| writeln!(out, "    {line}"))?;
+        }
+        Ok(())
     }
 }
 

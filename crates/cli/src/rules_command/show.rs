@@ -1,14 +1,16 @@
 //! `kubevigil rules show`.
 
-use std::io::Write as _;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use kubevigil_alerts::escape;
 use kubevigil_diagnostics::closest;
 
 use crate::args::{Format, RuleArgs};
 use crate::rules_command::{RuleSummary, load, write_json};
-use crate::terminal::{BOLD, DIM};
+use crate::scan::wording::wrap;
+use crate::terminal::{self, BOLD, DIM};
 
 pub(super) fn execute(
     name: &str,
@@ -35,21 +37,33 @@ pub(super) fn execute(
         write_json(&mut out, &summary)?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{BOLD}{}{BOLD:#}  {}", summary.rule, summary.priority)?;
-    writeln!(out, "{}\n", summary.description)?;
-    writeln!(out, "{DIM}condition{DIM:#}  {}", summary.condition)?;
-    writeln!(out, "{DIM}output{DIM:#}     {}", summary.output)?;
-    writeln!(out, "{DIM}tags{DIM:#}       {}", summary.tags.join(", "))?;
-    writeln!(out, "{DIM}level{DIM:#}      {}", summary.level)?;
-    writeln!(
-        out,
-        "{DIM}enabled{DIM:#}    {}",
-        if summary.enabled { "yes" } else { "no" }
-    )?;
-    writeln!(
-        out,
-        "{DIM}written in{DIM:#} {}:{}",
-        summary.file, summary.line
-    )?;
+    write_text(&mut out, &summary)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_text(out: &mut impl Write, summary: &RuleSummary<'_>) -> io::Result<()> {
+    const INDENT: usize = 12;
+    let room = terminal::width();
+    writeln!(out, "{BOLD}{}{BOLD:#}  {}", summary.rule, summary.priority)?;
+    for line in wrap(&summary.description, room) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out)?;
+    let origin = format!("{}:{}", summary.file, summary.line);
+    let parts = [
+        ("condition", summary.condition),
+        ("output", summary.output),
+        ("tags", &summary.tags.join(", ")),
+        ("level", summary.level),
+        ("enabled", if summary.enabled { "yes" } else { "no" }),
+        ("written in", &origin),
+    ];
+    for (heading, text) in parts {
+        let mut heading = heading;
+        for line in wrap(&escape::terminal(text), room.saturating_sub(INDENT)) {
+            writeln!(out, "{DIM}{heading:<INDENT$}{DIM:#}{line}")?;
+            heading = "";
+        }
+    }
+    Ok(())
 }

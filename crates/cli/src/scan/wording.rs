@@ -61,10 +61,13 @@ pub(crate) fn day_and_time(time: Timestamp) -> (String, String) {
     )
 }
 
-/// The lines of a text with at most `room` columns each; words that are longer stand alone.
+/// The lines of a text with at most `room` columns each; words that are longer stand alone. Blanks within a line are kept.
 pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    if text.is_empty() {
+        return lines;
+    }
+    for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.width() + 1 + word.width() <= room => {
                 line.push(' ');
@@ -111,7 +114,8 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_between_words() {
-        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a  b", 7), ["a  b"]);
         assert_eq!(wrap("incomprehensible is", 5), ["incomprehensible", "is"]);
         assert!(wrap("", 5).is_empty());
     }
