@@ -6,8 +6,13 @@
 
 use crate::event::{EventReference, Request};
 
-/// The longest message or text of an output field, in bytes; also the longest sum of a list's texts.
+/// The longest message or text of an output field, in bytes; also the longest sum of a list's texts, where each counts
+/// [`VALUE_COST`] more.
 pub const LONG_TEXT: usize = 1 << 20;
+
+/// What a value of a list costs besides its bytes: about the memory that it takes. Without it a list of a million letters
+/// would fit into a mebibyte, and take sixty in memory.
+pub const VALUE_COST: usize = 32;
 
 /// The most bytes that all message and field texts of one alert have together.
 pub const ALL_TEXTS: usize = 4 << 20;
@@ -39,11 +44,10 @@ impl Budget {
         let total = texts.len();
         let mut kept = Vec::with_capacity(total);
         for text in texts {
-            // An empty text costs something too, or a list of them would have no bound.
-            let cost = text.len().max(1);
+            let cost = text.len().saturating_add(VALUE_COST);
             if cost > room {
                 let missing = total - kept.len();
-                kept.push(cut(text, room));
+                kept.push(cut(text, room.saturating_sub(VALUE_COST)));
                 kept.push(format!("… [cut: {missing} values from here]"));
                 room = 0;
                 break;
@@ -129,11 +133,38 @@ mod tests {
 
     #[test]
     fn a_list_of_very_many_values_is_bounded_even_when_they_are_empty() {
-        let kept = Budget::new().list(vec![String::new(); LONG_TEXT + 10]);
-        assert_eq!(kept.len(), LONG_TEXT + 2);
+        let most = LONG_TEXT / VALUE_COST;
+        let kept = Budget::new().list(vec![String::new(); most + 10]);
+        assert_eq!(kept.len(), most + 2);
         assert_eq!(
             kept.last().map(String::as_str),
             Some("… [cut: 10 values from here]")
         );
+    }
+
+    /// The detector would try for ever to put a larger one there.
+    #[test]
+    fn the_largest_alert_fits_into_a_record_of_the_outbox() {
+        // The characters that JSON writes longest, in every text that an event can fill.
+        let text = || "\u{1}".repeat(ALL_TEXTS);
+        let list = || vec!["\u{1}".to_owned(); LONG_TEXT];
+        let mut budget = Budget::new();
+        let texts: Vec<String> = (0..4).map(|_| budget.long(text())).collect();
+        let mut budget = Budget::new();
+        let lists: Vec<Vec<String>> = (0..40).map(|_| budget.list(list())).collect();
+        let short = Request {
+            user: Some(text()),
+            ..Request::default()
+        };
+        let long = json_length(&texts).max(json_length(&lists));
+        let whole = long + 14 * json_length(&short.bounded());
+        assert!(
+            whole < kubevigil_journal::Options::default().max_record_bytes / 2,
+            "{whole}"
+        );
+    }
+
+    fn json_length(value: &impl serde::Serialize) -> usize {
+        serde_json::to_vec(value).unwrap().len()
     }
 }
