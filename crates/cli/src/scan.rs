@@ -3,6 +3,7 @@
 //! The same rules and the same matcher as the daemon, without journal or state: read, match, print. A place that cannot be read
 //! never stops a scan.
 
+mod ahead;
 mod finding;
 mod problems;
 mod progress;
@@ -26,6 +27,7 @@ use kubevigil_sources::file::scan::{Events, Found};
 use crate::args::{ScanArgs, ScanFormat};
 use crate::hostname::hostname;
 use crate::rule_set::{RuleChoice, RuleSet};
+use crate::scan::ahead::Ahead;
 use crate::scan::problems::Problems;
 use crate::scan::progress::Progress;
 use crate::scan::report::Report;
@@ -119,15 +121,17 @@ impl<'a, W: Write> Scan<'a, W> {
             }
         };
         self.progress.file(input, Arc::clone(&stream.progress));
-        for found in Events::new(Arc::clone(&name), Box::new(stream), self.line_limit) {
-            match found {
-                Found::Event(arrival) => self.event(&name, &arrival)?,
+        let events = Events::new(Arc::clone(&name), Box::new(stream), self.line_limit);
+        Ahead::of(events).for_each(|batch| {
+            batch.into_iter().try_for_each(|found| match found {
+                Found::Event(arrival) => self.event(&name, &arrival),
                 Found::Problem(problem) => {
                     self.problems
-                        .add(&problem.file, problem.line, &problem.reason)
+                        .add(&problem.file, problem.line, &problem.reason);
+                    Ok(())
                 }
-            }
-        }
+            })
+        })?;
         self.tally.file();
         Ok(())
     }

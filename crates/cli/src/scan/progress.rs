@@ -49,7 +49,7 @@ impl Progress {
 
     /// So many events are read.
     pub(crate) fn event(&mut self, events: u64) {
-        if events % LOOK_EVERY != 0 || self.started.elapsed() < PATIENCE {
+        if !events.is_multiple_of(LOOK_EVERY) || self.started.elapsed() < PATIENCE {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| bar(self.size, &self.name));
