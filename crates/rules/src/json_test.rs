@@ -332,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_time_are_those_in_utc() {
+        let text = b"2026-01-01T00:30:00+01:00";
+        let parts = [
+            TimePart::Minute,
+            TimePart::Hour,
+            TimePart::Day,
+            TimePart::Month,
+            TimePart::Year,
+        ];
+        let parts = parts.map(|part| time_part(text, part).unwrap_or_default());
+        assert_eq!(parts, [30.0, 23.0, 31.0, 12.0, 2025.0]);
+    }
+
+    #[test]
     fn networks_contain_what_their_bits_say() {
         for (network, bits, address, expected) in [
             ("10.0.0.0", 8, "10.255.0.1", true),
