@@ -108,3 +108,35 @@ fn an_event_as_large_as_a_body_may_be_is_taken_and_alerts() {
     setup.alerts().wait_for(2);
     assert_eq!(setup.alerts().ids(), ["huge", "after"]);
 }
+
+#[test]
+fn damage_in_the_journal_is_reported_and_the_daemon_goes_on() {
+    let mut setup = Setup::new();
+    let daemon = setup.start();
+    daemon
+        .sender()
+        .deliver(&list(&[event("a"), event("b"), event("c")]));
+    setup.alerts().wait_for(3);
+    daemon.kill();
+    let folder = setup.state.join("events");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut damaged = 0;
+    for path in files {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let name = b"\"auditID\":\"b\"";
+        if let Some(at) = bytes.windows(name.len()).position(|part| part == name) {
+            bytes[at + 11] = b'X';
+            std::fs::write(&path, bytes).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    let mut daemon = setup.start();
+    daemon.says("damaged");
+    daemon.sender().deliver(&list(&[event("d")]));
+    setup.alerts().wait_for(4);
+    assert_eq!(setup.alerts().ids(), ["a", "b", "c", "d"]);
+    daemon.terminate();
+}

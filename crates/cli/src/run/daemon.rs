@@ -264,6 +264,13 @@ fn open_journal(folder: &PathBuf, options: Options) -> anyhow::Result<Journal> {
 
 fn report(folder: &Path, recovery: &Recovery) {
     let folder = folder.display().to_string();
+    let milliseconds = recovery.duration.as_millis() as u64;
+    tracing::debug!(
+        folder,
+        records = recovery.records,
+        milliseconds,
+        "opened a journal"
+    );
     if recovery.cut_bytes > 0 {
         let bytes = recovery.cut_bytes;
         tracing::info!(
@@ -271,6 +278,10 @@ fn report(folder: &Path, recovery: &Recovery) {
             bytes,
             "cut a half-written record off the journal; it was never acknowledged"
         );
+    }
+    for path in &recovery.discarded {
+        let path = path.display();
+        tracing::warn!(%path, "a file of the journal has no readable record and is left out");
     }
     for damaged in &recovery.damaged {
         tracing::error!(
