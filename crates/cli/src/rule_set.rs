@@ -11,7 +11,7 @@ use kubevigil_diagnostics::{Diagnostic, FileReport, render_text};
 use kubevigil_rules::falco::fields::FieldOptions;
 use kubevigil_rules::falco::selection::{self, Selector};
 use kubevigil_rules::falco::{Loaded, Loader, Options};
-use kubevigil_rules::{Priority, Rule};
+use kubevigil_rules::{Priority, Rule, sigma};
 use rust_embed::RustEmbed;
 
 use crate::args::RuleArgs;
@@ -59,15 +59,20 @@ impl RuleSet {
         if choice.default_rules {
             load_default_rules(&mut loader);
         }
+        let mut sigma_loader = sigma::Loader::new(sigma::Options::default());
         let mut unreadable = Vec::new();
         for file in rule_files(&choice.files) {
             match file.and_then(|path| read(&path)) {
+                Ok((name, text)) if sigma::is_sigma(&text) => sigma_loader.load_file(&name, &text),
                 Ok((name, text)) => loader.load_file(&name, &text),
                 Err(report) => unreadable.push(report),
             }
         }
         let mut loaded = loader.finish();
         withdraw_unused_warnings(&mut loaded);
+        let sigma = sigma_loader.finish();
+        loaded.rules.extend(sigma.rules);
+        loaded.files.extend(sigma.files);
         loaded.files.extend(unreadable);
         let selected = selection::select(&loaded.rules, choice.min_priority, &choice.selectors);
         Self { loaded, selected }

@@ -38,6 +38,7 @@ mod encodings;
 mod fields;
 mod filter;
 mod item;
+mod language;
 mod lints;
 mod load;
 mod modifiers;
@@ -51,4 +52,5 @@ mod selection;
 mod values;
 
 pub use crate::sigma::document::Metadata;
+pub use crate::sigma::language::is_sigma;
 pub use crate::sigma::load::{Loaded, Loader, Options};

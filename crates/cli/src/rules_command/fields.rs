@@ -106,6 +106,9 @@ pub(super) fn level_of(rule: &Rule) -> &'static str {
             level = level.max(fields::level(field));
         }
     });
+    rule.condition.for_each_lookup(&mut |lookup| {
+        level = level.max(fields::lookup_level(lookup));
+    });
     level_name(level)
 }
 

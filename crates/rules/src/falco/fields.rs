@@ -136,6 +136,18 @@ pub fn level(field: &Field) -> Level {
         .unwrap_or(Level::Metadata)
 }
 
+/// The least audit level at which events carry what a lookup by name reads.
+pub fn lookup_level(lookup: &crate::lookup::Lookup) -> Level {
+    let first_keys = lookup.paths.iter().map(|path| {
+        let segments = path.steps.first().map(|step| &step.segments);
+        segments.and_then(|segments| segments.first())
+    });
+    first_keys
+        .map(|key| level_of(key.map(AsRef::as_ref)))
+        .max()
+        .unwrap_or(Level::Metadata)
+}
+
 /// The number of bytes of the longest field name, those of static fields included.
 pub(super) fn longest_name(options: &FieldOptions) -> usize {
     let constants = options
