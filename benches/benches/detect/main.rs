@@ -64,8 +64,10 @@ fn contestants(wanted: &str) -> Vec<Contestant> {
     detect("default rules", &|| Some(rule_sets::default_rules()), RuleMatching::All);
     detect("k8s_audit_rules.yaml, first", &rule_sets::falco_rules, RuleMatching::First);
     detect("k8s_audit_rules.yaml, all", &rule_sets::falco_rules, RuleMatching::All);
+    detect("SigmaHQ's rules", &rule_sets::sigmahq_rules, RuleMatching::All);
     for count in [100, 1_000, 10_000] {
         detect(&format!("synthetic {count}"), &|| Some(rule_sets::synthetic(count)), RuleMatching::All);
+        detect(&format!("synthetic Sigma {count}"), &|| Some(rule_sets::synthetic_sigma(count)), RuleMatching::All);
     }
     all
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kubevigil_rules::falco::{Loader, Options};
-use kubevigil_rules::Rule;
+use kubevigil_rules::{Rule, sigma};
 
 /// The built-in rules, from the repository.
 pub(crate) fn default_rules() -> Vec<Arc<Rule>> {
@@ -44,6 +44,42 @@ pub(crate) fn synthetic(count: usize) -> Vec<Arc<Rule>> {
         );
     }
     load([text])
+}
+
+/// SigmaHQ's rules for Kubernetes, when they lie beside the checkout.
+pub(crate) fn sigmahq_rules() -> Option<Vec<Arc<Rule>>> {
+    let folder = root().join("../shared/data/sigmahq/rules/application/kubernetes/audit");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    Some(load_sigma(files.into_iter().map(|file| std::fs::read_to_string(file).unwrap())))
+}
+
+/// The rules of [`synthetic`] in Sigma.
+pub(crate) fn synthetic_sigma(count: usize) -> Vec<Arc<Rule>> {
+    const VERBS: [&str; 4] = ["create, update, patch", "delete, deletecollection", "get, list, watch", "create"];
+    const RESOURCES: [&str; 12] = [
+        "pods", "secrets", "configmaps", "deployments", "clusterroles", "rolebindings", "nodes", "services", "jobs",
+        "serviceaccounts", "ingresses", "networkpolicies",
+    ];
+    load_sigma((0..count).map(|number| {
+        let (verbs, resource) = (VERBS[number % VERBS.len()], RESOURCES[number / VERBS.len() % RESOURCES.len()]);
+        let detail = match number % 3 {
+            0 => format!("objectRef.name: object-{number}"),
+            1 => format!("user.username: [user-{number}, user-{}]", number + 1),
+            _ => format!("objectRef.namespace: team-{number}, requestObject.data.key|contains: secret-{number}"),
+        };
+        format!(
+            "title: synthetic {number}\nlogsource: {{product: kubernetes, service: audit}}\ndetection:\n  s: {{stage: ResponseComplete, responseStatus.code|startswith: '2', verb: [{verbs}], objectRef.resource: {resource}, {detail}}}\n  condition: s\n"
+        )
+    }))
+}
+
+fn load_sigma(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
+    let mut loader = sigma::Loader::new(sigma::Options::default());
+    texts.into_iter().enumerate().for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
+    let loaded = loader.finish();
+    assert!(loaded.successful(), "the rules load");
+    loaded.rules
 }
 
 fn load(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
