@@ -121,13 +121,14 @@ fn bracket(pattern: &[u8], fold: bool) -> Option<([bool; 256], &[u8])> {
 
 /// Adds one member of a bracket expression to the set and returns what follows it.
 fn member<'p>(byte: u8, after: &'p [u8], set: &mut [bool; 256]) -> Option<&'p [u8]> {
-    if byte == b'[' && after.first() == Some(&b':') {
-        if let Some((class, rest)) = class(after) {
-            (0..=u8::MAX)
-                .filter(|&byte| class(byte))
-                .for_each(|byte| insert(set, byte));
-            return Some(rest);
-        }
+    if byte == b'['
+        && after.first() == Some(&b':')
+        && let Some((class, rest)) = class(after)
+    {
+        (0..=u8::MAX)
+            .filter(|&byte| class(byte))
+            .for_each(|byte| insert(set, byte));
+        return Some(rest);
     }
     let (low, after) = literal(byte, after)?;
     match after {
