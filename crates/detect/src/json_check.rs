@@ -10,7 +10,8 @@ use kubevigil_rules::Compare;
 use kubevigil_rules::json_test::{
     JsonPredicate, Letters, Network, TimePart, fold, number_of, scalar_text, time_part,
 };
-use kubevigil_rules::pattern;
+use kubevigil_rules::pattern::{self, Pattern};
+use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::check::compare_holds;
@@ -24,8 +25,18 @@ pub(crate) enum JsonCheck {
     Network(Vec<Network>),
     Number(f64, Vec<Box<str>>),
     OneOf(Texts),
+    Parts(Vec<Part>, Letters),
     Regex(Box<Regex>),
     TimePart(TimePart, Compare, f64),
+}
+
+/// A pattern without wildcards inside.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Contains(Box<Finder<'static>>),
+    EndsWith(Box<[u8]>),
+    Equals(Box<[u8]>),
+    StartsWith(Box<[u8]>),
 }
 
 /// A set of texts: searched one by one when it is small, hashed when it is not.
@@ -46,9 +57,10 @@ impl JsonCheck {
             JsonPredicate::Bool(wanted) => Self::Bool(*wanted),
             JsonPredicate::Compare(compare, number) => Self::Compare(*compare, *number),
             JsonPredicate::HasValue => Self::HasValue,
-            JsonPredicate::Like(patterns, letters) => {
-                Self::Regex(Box::new(regex(&pattern::any_of(patterns, *letters))?))
-            }
+            JsonPredicate::Like(patterns, letters) => match Part::all(patterns, *letters) {
+                Some(parts) => Self::Parts(parts, *letters),
+                None => Self::Regex(Box::new(regex(&pattern::any_of(patterns, *letters))?)),
+            },
             JsonPredicate::Network(networks) => Self::Network(networks.clone()),
             JsonPredicate::Number(number, texts) => Self::Number(*number, texts.clone()),
             JsonPredicate::OneOf(texts, letters) => Self::OneOf(Texts::new(texts, *letters)),
@@ -71,12 +83,55 @@ impl JsonCheck {
                 .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
             Self::Number(number, texts) => is_number(value, *number, texts),
             Self::OneOf(texts) => scalar_text(value).is_some_and(|text| texts.contain(&text)),
+            Self::Parts(parts, letters) => scalar_text(value)
+                .is_some_and(|text| Part::any(parts, &in_letters(&text, *letters))),
             Self::Regex(regex) => scalar_text(value).is_some_and(|text| regex.is_match(&text)),
             Self::TimePart(part, compare, number) => value
                 .string()
                 .and_then(|text| time_part(&text, *part))
                 .is_some_and(|value| compare_holds(*compare, &value, number)),
         }
+    }
+}
+
+impl Part {
+    /// Up to this many parts are looked for one by one; an expression for more of them is faster, but takes some ten kilobytes.
+    const FEW: usize = 12;
+
+    fn all(patterns: &[Pattern], letters: Letters) -> Option<Vec<Self>> {
+        let few = patterns.len() <= Self::FEW;
+        let parts = patterns.iter().take_while(|_| few);
+        let parts: Vec<Self> = parts
+            .map(|pattern| Self::new(pattern, letters))
+            .collect::<Option<_>>()?;
+        few.then_some(parts)
+    }
+
+    fn new(pattern: &Pattern, letters: Letters) -> Option<Self> {
+        let (front, text, back) = pattern.as_part()?;
+        let text: Box<[u8]> = in_letters(text.as_bytes(), letters).into();
+        Some(match (front, back) {
+            (true, true) => Self::Contains(Box::new(Finder::new(&text).into_owned())),
+            (true, false) => Self::EndsWith(text),
+            (false, true) => Self::StartsWith(text),
+            (false, false) => Self::Equals(text),
+        })
+    }
+
+    fn any(parts: &[Self], text: &[u8]) -> bool {
+        parts.iter().any(|part| match part {
+            Self::Contains(finder) => finder.find(text).is_some(),
+            Self::EndsWith(end) => text.ends_with(end),
+            Self::Equals(whole) => text == &**whole,
+            Self::StartsWith(start) => text.starts_with(start),
+        })
+    }
+}
+
+fn in_letters(text: &[u8], letters: Letters) -> Cow<'_, [u8]> {
+    match letters {
+        Letters::Exact => Cow::Borrowed(text),
+        Letters::Folded => fold(text),
     }
 }
 

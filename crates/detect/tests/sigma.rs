@@ -243,7 +243,7 @@ static MATCHER: LazyLock<Matcher> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn any_event_matches_the_rules_that_the_reference_says(event in event(), other in value()) {

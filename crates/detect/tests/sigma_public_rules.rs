@@ -2,7 +2,12 @@
 //!
 //! The rules are not part of the repository; without them beside the checkout this test says so and passes.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 use std::path::Path;
 
@@ -54,6 +59,7 @@ fn event(verb: &str, resource: &str, code: i32, body: &Any) -> Any {
 }
 
 /// The end of a rule's file name, an event, and whether it fires.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<(&'static str, Any, bool)> {
     let none = Any::Null;
     let host = json!({"spec": {"volumes": [{"emptyDir": {}}, {"hostPath": {"path": "/etc"}}]}});

@@ -184,6 +184,19 @@ impl Condition {
         }
     }
 
+    /// How many conditions there are in this one, itself included.
+    pub fn parts(&self) -> usize {
+        let below = match self {
+            Self::All(parts) | Self::Any(parts) | Self::ExactlyOne(parts) => {
+                parts.iter().map(Self::parts).sum()
+            }
+            Self::Not(part) => part.parts(),
+            Self::Test(_) | Self::Json(_) => 0,
+            Self::Elements(elements) => elements.condition.parts(),
+        };
+        below + 1
+    }
+
     /// Calls `visit` with every lookup that begins at the event; what is asked of the elements of arrays begins at these.
     pub fn for_each_lookup<'c>(&'c self, visit: &mut dyn FnMut(&'c Lookup)) {
         match self {

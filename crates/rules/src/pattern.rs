@@ -34,6 +34,17 @@ impl Pattern {
             .collect()
     }
 
+    /// The text between wildcards at the ends, and whether there is one in front and behind; `None` with a wildcard inside.
+    pub fn as_part(&self) -> Option<(bool, String, bool)> {
+        let is_many = |token: Option<&Token>| token == Some(&Token::Many);
+        let (front, back) = (is_many(self.0.first()), is_many(self.0.last()));
+        let many = |token: &&Token| **token == Token::Many;
+        let start = self.0.iter().take_while(many).count();
+        let end = self.0.iter().rev().take_while(many).count();
+        let body = self.0.get(start..self.0.len().saturating_sub(end))?;
+        Some((front, Self(body.to_vec()).as_literal()?, back))
+    }
+
     /// Whether any text matches.
     pub fn matches_everything(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(|token| *token == Token::Many)

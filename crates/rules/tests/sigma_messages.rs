@@ -91,6 +91,27 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+#[test]
+fn a_small_file_cannot_become_a_large_condition() {
+    let many = vec!["s"; 500].join(" or ");
+    let mut block = "{b: c}".to_owned();
+    for _ in 0..5 {
+        block = format!("{{'a[any]': {{s: {block}, condition: {many}}}}}");
+    }
+    let text = format!(
+        "title: t\nsigma-version: 3\nlogsource: {{service: audit}}\ndetection: {{s: {block}, condition: s}}\n"
+    );
+    let loaded = load(&[("file.yml".to_owned(), text)]);
+    let messages: Vec<_> = loaded.files[0]
+        .errors()
+        .map(|error| error.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        ["the condition has more than 100000 parts when selections are put in"]
+    );
+}
+
 /// Pieces that rule files are made of, so that random files get past the first line.
 fn pieces() -> impl Strategy<Value = Vec<&'static str>> {
     let lines = vec![

@@ -32,7 +32,7 @@ pub(super) type Selections = Vec<(String, Option<Condition>)>;
 /// Deeper nesting is refused, so that code that walks conditions may recurse.
 const MAX_DEPTH: usize = 100;
 /// A condition may name this many selections.
-const MAX_WORDS: usize = 10_000;
+const MAX_WORDS: usize = 1_000;
 
 /// Reads the text of a condition.
 pub(super) fn parse(node: &Node, problems: &mut Problems) -> Option<Expr> {
@@ -294,6 +294,26 @@ pub(super) fn compile(
                 if *all { Condition::All } else { Condition::Any },
             ))
         }
+    }
+}
+
+/// How many parts the condition will have when selections are put in.
+pub(super) fn size(expr: &Expr, selections: &Selections) -> usize {
+    let of = |wanted: &dyn Fn(&str) -> bool| -> usize {
+        let found = selections.iter().filter(|(name, _)| wanted(name));
+        found
+            .filter_map(|(_, condition)| condition.as_ref())
+            .map(Condition::parts)
+            .sum()
+    };
+    match expr {
+        Expr::Or(parts) | Expr::And(parts) => parts
+            .iter()
+            .map(|part| size(part, selections))
+            .fold(1, usize::saturating_add),
+        Expr::Not(part) => size(part, selections).saturating_add(1),
+        Expr::Name(name, _) => of(&|known| known == name),
+        Expr::Of { pattern, .. } => of(&|known| selects(pattern, known)).saturating_add(1),
     }
 }
 

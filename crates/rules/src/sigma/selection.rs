@@ -101,6 +101,7 @@ impl Compiler<'_> {
             let expression = condition::parse(node, self.problems);
             let compiled = expression
                 .as_ref()
+                .filter(|expression| self.is_small(expression, selections, node))
                 .and_then(|expression| condition::compile(expression, selections, self.problems));
             expressions.extend(expression);
             parts.push(compiled);
@@ -112,6 +113,19 @@ impl Compiler<'_> {
             condition: joined(parts, Condition::Any),
             expressions,
         })
+    }
+
+    /// Selections that name each other's blocks again and again would grow without end.
+    fn is_small(&mut self, expression: &Expr, selections: &Selections, node: &Node) -> bool {
+        const MAX_PARTS: usize = 100_000;
+        let small = condition::size(expression, selections) <= MAX_PARTS;
+        if !small {
+            let message =
+                format!("the condition has more than {MAX_PARTS} parts when selections are put in");
+            self.problems
+                .error::<()>(codes::CONDITION, node.span.clone(), message);
+        }
+        small
     }
 
     fn selection(&mut self, node: &Node, origin: Origin) -> Option<Condition> {
