@@ -107,7 +107,8 @@ mod tests {
         let letters = DeadLetters::new(folder.path().join("chat.jsonl"), "chat");
         letters.keep(r#"{"id":1}"#, 5, "no").unwrap();
         let whole = std::fs::read_to_string(letters.path()).unwrap();
-        let torn = format!("{whole}{}", &whole[..whole.len() / 2]);
+        let half: String = whole.chars().take(40).collect();
+        let torn = format!("{whole}{half}");
         std::fs::write(letters.path(), torn).unwrap();
         letters.keep(r#"{"id":2}"#, 5, "no").unwrap();
         letters.keep(r#"{"id":3}"#, 5, "no").unwrap();
