@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use bstr::ByteSlice;
-use kubevigil_audit::json::{Found, Json, PathId};
+use kubevigil_audit::json::{Duplicates, Found, Json, PathId};
 use kubevigil_rules::condition::Case;
 use kubevigil_rules::{EventContext, Inputs, Members, Read, Value, Values};
 
@@ -157,7 +157,7 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         {
             return Values::Absent;
         }
-        let places = self.places(plan.path);
+        let places = self.places(plan.path, Duplicates::First);
         Values::text(places.first().map(|&json| text_of(json, plan.cut_at_nul)))
     }
 
@@ -192,8 +192,10 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         {
             return Values::Absent;
         }
-        let places: Vec<Vec<Json<'e>>> =
-            plan.inputs.iter().map(|&path| self.places(path)).collect();
+        let inputs = plan.field.inputs.iter().zip(&plan.inputs);
+        let places: Vec<Vec<Json<'e>>> = inputs
+            .map(|(input, &path)| self.places(path, input.duplicates))
+            .collect();
         let found: Vec<&[Json<'e>]> = places.iter().map(Vec::as_slice).collect();
         read(&Inputs {
             found: &found,
@@ -202,9 +204,13 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         })
     }
 
-    fn places(&self, path: PathId) -> Vec<Json<'e>> {
+    fn places(&self, path: PathId, duplicates: Duplicates) -> Vec<Json<'e>> {
         let mut places = Vec::new();
-        self.found.places(path, &mut places);
+        let found = match duplicates {
+            Duplicates::First => self.found,
+            Duplicates::Last => self.found_last,
+        };
+        found.places_with(path, duplicates, &mut places);
         places
     }
 }

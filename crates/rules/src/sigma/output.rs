@@ -7,7 +7,7 @@ use kubevigil_audit::json::{Json, JsonKind};
 use kubevigil_yaml::{Kind, Node};
 
 use crate::condition::Expr;
-use crate::field::{Field, Inputs, Kind as FieldKind, Read, Value, Values};
+use crate::field::{Field, Inputs, JsonPath, Kind as FieldKind, Read, Value, Values};
 use crate::json_test::scalar_text;
 use crate::lookup::{Dotted, any_member};
 use crate::sigma::fields::Fields;
@@ -33,12 +33,12 @@ pub(super) fn template(title: &str, names: &[String], fields: &Fields) -> Templa
     let shown: Vec<(&str, Field)> = if names.is_empty() {
         DEFAULT_FIELDS
             .iter()
-            .map(|(label, name)| (*label, field(name, &[(*name).to_owned()])))
+            .map(|(label, name)| (*label, usual_field(name)))
             .collect()
     } else {
         names
             .iter()
-            .map(|name| (name.as_str(), field(name, &fields.names(name))))
+            .map(|name| (name.as_str(), listed_field(name, &fields.names(name))))
             .collect()
     };
     let mut pieces = Vec::new();
@@ -66,6 +66,14 @@ pub(super) fn template(title: &str, names: &[String], fields: &Fields) -> Templa
     }
 }
 
+/// The field of a name that a rule's author listed.
+fn listed_field(name: &str, paths: &[String]) -> Field {
+    match paths {
+        [path] if DEFAULT_FIELDS.iter().any(|(_, usual)| usual == path) => usual_field(path),
+        _ => field(name, paths),
+    }
+}
+
 /// A field that is read only when an alert is written, from the event as a whole: its paths need no place in the pass.
 fn field(name: &str, paths: &[String]) -> Field {
     // Fields are equal when their names are; a name that a pipeline gives another meaning is another field.
@@ -83,6 +91,19 @@ fn field(name: &str, paths: &[String]) -> Field {
     }
 }
 
+/// A field of every event, read in the pass: no key on its way has dots.
+fn usual_field(name: &str) -> Field {
+    let keys: Vec<&str> = name.split('.').collect();
+    Field {
+        name: name.into(),
+        kind: FieldKind::TextList,
+        inputs: Arc::new([JsonPath::last(&keys)]),
+        read: Read::With(|inputs| values(inputs.places(0))),
+        argument: None,
+        needs: None,
+    }
+}
+
 fn read<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
     let mut places: Vec<Json<'e>> = Vec::new();
     if let (Some(event), Some(argument)) = (Json::first_in(inputs.event.raw), inputs.argument) {
@@ -90,8 +111,12 @@ fn read<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
             Dotted::new(path).places(event, &mut places);
         }
     }
+    values(&places)
+}
+
+fn values<'e>(places: &[Json<'e>]) -> Values<'e> {
     let mut values: Vec<Value<'e>> = Vec::new();
-    for place in places {
+    for &place in places {
         any_member(place, &mut |member| {
             values.extend(value(member));
             false
