@@ -52,7 +52,9 @@ fn ports_in_use_are_named_with_their_setting() {
     let address = taken.local_addr().unwrap().to_string();
     let mut setup = Setup::new();
     setup.sources = format!("{{webhook: {{listen: '{address}'}}}}");
-    refuses(&setup, &[&address, "listen", "in use"]);
+    refuses(&setup, &[&address, "webhook.listen", "in use"]);
+    let (_, log) = setup.fails();
+    assert_eq!(log.matches("os error").count(), 1, "said once: {log}");
 
     let setup = Setup::new();
     let config = format!(

@@ -180,6 +180,7 @@ impl Running {
             drop(webhook.reload());
         }
         self.metrics.with_deliveries(Deliveries::reopen);
+        tracing::info!("outputs are told to reopen their files");
     }
 
     /// Drains, unless told to stop once more.
@@ -249,11 +250,10 @@ async fn webhook(
         .get_or_insert_with(|| state_dir.join("dead-letters/webhook"));
     let events = events.clone();
     let ready = move || matches!(events.health(), kubevigil_journal::Health::Good);
-    Ok(Some(
-        Webhook::bind(webhook)
-            .await?
-            .with_readiness(Arc::new(ready)),
-    ))
+    let bound = Webhook::bind(webhook).await;
+    // Its text has the cause in it already.
+    let bound = bound.map_err(|error| anyhow::Error::msg(error.to_string()))?;
+    Ok(Some(bound.with_readiness(Arc::new(ready))))
 }
 
 fn open_journal(folder: &PathBuf, options: Options) -> anyhow::Result<Journal> {
