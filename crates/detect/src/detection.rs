@@ -40,15 +40,25 @@ impl From<&Values<'_>> for FieldValue {
     fn from(values: &Values<'_>) -> Self {
         match values {
             Values::Absent => Self::Absent,
-            Values::Many(values) => Self::List(
-                values
-                    .iter()
-                    .map(|value| value.to_text().into_owned())
-                    .collect(),
-            ),
+            Values::Many(values) => Self::List(bounded(values)),
             Values::One(Value::Bool(truth)) => Self::Bool(*truth),
             Values::One(Value::Integer(number, _)) => Self::Integer(*number),
             Values::One(Value::Text(text)) => Self::Text(text.to_vec()),
         }
     }
 }
+
+/// The texts of a list, as far as they fit into [`MAX_LIST_BYTES`].
+fn bounded(values: &[Value<'_>]) -> Vec<Vec<u8>> {
+    let mut bytes = 0;
+    let texts = values.iter().map(|value| value.to_text().into_owned());
+    let fitting = texts.take_while(|text| {
+        bytes += text.len() + size_of::<Vec<u8>>();
+        bytes <= MAX_LIST_BYTES
+    });
+    fitting.collect()
+}
+
+/// The most memory that one list of an alert takes: more than an alert is allowed to carry, so that only hostile lists are cut,
+/// and whoever writes the alert still sees that there was too much.
+const MAX_LIST_BYTES: usize = 8 << 20;

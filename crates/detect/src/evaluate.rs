@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use bstr::ByteSlice;
 use kubevigil_audit::json::{Duplicates, Found, Json, PathId};
@@ -53,7 +54,7 @@ pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) found_last: &'a Found<'a, 'e>,
     pub(crate) event: &'a EventContext<'e>,
     /// The values of fields that are more than the text of a path. Few events get to ask for any.
-    pub(crate) field_values: RefCell<Vec<(usize, Values<'e>)>>,
+    pub(crate) field_values: RefCell<Vec<(usize, Rc<Values<'e>>)>>,
 }
 
 impl<'a, 'e> Evaluation<'a, 'e> {
@@ -78,26 +79,26 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         answer
     }
 
-    /// The values of an expression.
-    pub(crate) fn values(&self, expr: &'a ExprPlan) -> Values<'a>
+    /// The values of an expression. Shared, since a hostile event can hold a list of millions.
+    pub(crate) fn values(&self, expr: &'a ExprPlan) -> Rc<Values<'a>>
     where
         'e: 'a,
     {
-        match expr {
+        Rc::new(match expr {
             ExprPlan::Constant(texts) => match texts.as_slice() {
                 [text] => Values::One(Value::borrowed(text)),
                 texts => Values::list(texts.iter().map(|text| Value::borrowed(text)).collect()),
             },
-            ExprPlan::Field(field) => self.field(*field),
+            ExprPlan::Field(field) => return self.field(*field),
             ExprPlan::Text(plan) => self.texts(plan),
             ExprPlan::Transform(transform, arguments) => {
-                let arguments: Vec<Values<'a>> = arguments
+                let arguments: Vec<Rc<Values<'a>>> = arguments
                     .iter()
                     .map(|argument| self.values(argument))
                     .collect();
                 transform::apply(*transform, &arguments)
             }
-        }
+        })
     }
 
     /// The text of a simple field, when it stands at one place.
@@ -139,8 +140,8 @@ impl<'a, 'e> Evaluation<'a, 'e> {
                 .as_slice()
                 .iter()
                 .any(|other| value.to_text() == other.to_text()),
-            Question::Against(against, expr) => match self.values(expr) {
-                Values::One(other) => stands_against(*against, value, &other),
+            Question::Against(against, expr) => match &*self.values(expr) {
+                Values::One(other) => stands_against(*against, value, other),
                 Values::Absent | Values::Many(_) => false,
             },
         }
@@ -161,14 +162,14 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         Values::text(places.first().map(|&json| text_of(json, plan.cut_at_nul)))
     }
 
-    fn field(&self, position: usize) -> Values<'e> {
+    fn field(&self, position: usize) -> Rc<Values<'e>> {
         let known = self
             .field_values
             .borrow()
             .iter()
             .find(|(known, _)| *known == position)
-            .cloned();
-        if let Some((_, values)) = known {
+            .map(|(_, values)| Rc::clone(values));
+        if let Some(values) = known {
             return values;
         }
         let values = self
@@ -176,9 +177,10 @@ impl<'a, 'e> Evaluation<'a, 'e> {
             .fields
             .get(position)
             .map_or(Values::Absent, |plan| self.read(plan));
+        let values = Rc::new(values);
         self.field_values
             .borrow_mut()
-            .push((position, values.clone()));
+            .push((position, Rc::clone(&values)));
         values
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn fields(
     let value = |(name, expr)| {
         (
             std::sync::Arc::clone(name),
-            FieldValue::from(&evaluation.values(expr)),
+            FieldValue::from(&*evaluation.values(expr)),
         )
     };
     output
@@ -59,6 +59,10 @@ fn text(values: &Values<'_>) -> Vec<u8> {
                     list.push(b',');
                 }
                 list.extend_from_slice(&value.to_text());
+                // The rest would be cut off, and a hostile list has millions.
+                if list.len() > MAX_LIST {
+                    break;
+                }
             }
             list.push(b')');
             list.truncate(MAX_LIST);

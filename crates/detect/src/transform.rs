@@ -3,6 +3,7 @@
 //! Each takes its arguments' values and is absent when one of them is absent or cannot be transformed.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -17,8 +18,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Applies a transformation.
-pub(crate) fn apply<'e>(transform: Transform, arguments: &[Values<'e>]) -> Values<'e> {
-    let first = arguments.first().unwrap_or(&Values::Absent);
+pub(crate) fn apply<'e>(transform: Transform, arguments: &[Rc<Values<'_>>]) -> Values<'e> {
+    let first = arguments.first().map_or(&Values::Absent, |first| &**first);
     match transform {
         Transform::Base64 => each_text(first, |text| BASE64.decode(text).ok()),
         Transform::Basename => each_text(first, |text| {
@@ -59,7 +60,7 @@ fn number<'e>(values: &Values<'_>, count: impl Fn(&[Value<'_>]) -> usize) -> Val
     Values::One(Value::Integer(count, None))
 }
 
-fn concat<'e>(arguments: &[Values<'_>]) -> Values<'e> {
+fn concat<'e>(arguments: &[Rc<Values<'_>>]) -> Values<'e> {
     let mut joined = Vec::new();
     for argument in arguments {
         let Some(value) = argument.as_slice().first() else {
@@ -71,19 +72,19 @@ fn concat<'e>(arguments: &[Values<'_>]) -> Values<'e> {
 }
 
 /// `join(separator, a, b, ...)`: the values of all arguments behind the separator.
-fn join<'e>(arguments: &[Values<'_>]) -> Values<'e> {
+fn join<'e>(arguments: &[Rc<Values<'_>>]) -> Values<'e> {
     let Some((separator, lists)) = arguments.split_first() else {
         return Values::Absent;
     };
     let Some(separator) = separator.as_slice().first() else {
         return Values::Absent;
     };
-    if lists.is_empty() || lists.iter().any(|list| matches!(list, Values::Absent)) {
+    if lists.is_empty() || lists.iter().any(|list| matches!(**list, Values::Absent)) {
         return Values::Absent;
     }
     let texts: Vec<_> = lists
         .iter()
-        .flat_map(Values::as_slice)
+        .flat_map(|list| list.as_slice())
         .map(Value::to_text)
         .collect();
     Values::text(Some(Cow::Owned(texts.join(separator.to_text().as_ref()))))
@@ -91,7 +92,7 @@ fn join<'e>(arguments: &[Values<'_>]) -> Values<'e> {
 
 /// `getopt(arguments, options[, letter])`: the letters found, each followed by its value if it takes one; with a letter,
 /// only that option's last value.
-fn get_opt<'e>(arguments: &[Values<'_>]) -> Values<'e> {
+fn get_opt<'e>(arguments: &[Rc<Values<'_>>]) -> Values<'e> {
     let (Some(list), Some(options)) = (
         arguments.first(),
         arguments.get(1).and_then(|o| o.as_slice().first()),

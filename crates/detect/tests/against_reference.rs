@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::{Matcher, Position, RuleMatching, Scratch};
+use kubevigil_detect::{FieldValue, Matcher, Position, RuleMatching, Scratch};
 use kubevigil_rules::falco::condition::{self, CompileOptions};
 use kubevigil_rules::falco::fields::FieldOptions;
 use kubevigil_rules::falco::output::compile_output;
@@ -344,4 +344,28 @@ fn only_the_first_rule_is_reported_when_asked_so() {
         .unwrap();
     assert_eq!(found.list.len(), 1);
     assert_eq!(found.list[0].rule_number, 1);
+}
+
+#[test]
+fn a_list_of_millions_costs_a_bounded_alert() {
+    let verbs = vec!["1"; 2_000_000].join(",");
+    let event = format!(r#"{{"auditID":"x","requestObject":{{"rules":[{{"verbs":[{verbs}]}}]}}}}"#);
+    let rule = rule(
+        "all of them",
+        compiled("ka.req.role.rules.verbs exists and ka.req.role.rules.verbs in (1)").unwrap(),
+        "verbs=%ka.req.role.rules.verbs",
+    );
+    let matcher = Matcher::compile(&[rule], RuleMatching::All).unwrap();
+    let found = matcher
+        .detect(
+            event.as_bytes(),
+            &Position::default(),
+            &mut Scratch::default(),
+        )
+        .unwrap();
+    assert_eq!(found.list[0].message.len(), "verbs=".len() + 1_023);
+    let FieldValue::List(list) = &found.list[0].fields[0].1 else {
+        panic!("not a list")
+    };
+    assert!(list.len() < 500_000, "{} texts", list.len());
 }
