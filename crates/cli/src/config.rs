@@ -277,6 +277,28 @@ impl RulesConfig {
     }
 }
 
+impl JournalConfig {
+    /// A setting under which events would be deleted before anybody reads them, or never be taken: its key and what to do.
+    pub(crate) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        if self.segment_bytes < 1 << 20 {
+            return Some(("segment_bytes", "a segment needs at least 1048576 bytes"));
+        }
+        if self.retain_bytes / 2 < self.segment_bytes {
+            return Some((
+                "retain_bytes",
+                "must hold at least two segments (segment_bytes)",
+            ));
+        }
+        if self.max_waiting_bytes < 64 << 20 {
+            return Some((
+                "max_waiting_bytes",
+                "must hold one batch: at least 67108864 bytes",
+            ));
+        }
+        None
+    }
+}
+
 impl SelectConfig {
     fn selectors(&self) -> impl Iterator<Item = Selector> {
         let selector = |action, target: &Option<TargetConfig>| {

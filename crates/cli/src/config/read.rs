@@ -200,6 +200,10 @@ impl Reading {
             let span = spot(root, &["outputs".to_owned()]).key;
             self.mistake(format!("outputs: {error}"), span, None);
         }
+        if let Some((key, message)) = config.journal.contradiction() {
+            let path = ["journal".to_owned(), key.to_owned()];
+            self.mistake(in_path(message, &path), spot(root, &path).key, None);
+        }
         for (position, select) in config.rules.select.iter().enumerate() {
             if select.enable.is_none() && select.disable.is_none() {
                 let path = ["rules".into(), "select".into(), position.to_string()];

@@ -102,7 +102,7 @@ impl Daemon {
         let (events, alerts) = (self.events.clone(), self.alerts.clone());
         let mut running = self.start()?;
         while running.signals.next().await == Signal::Reload {
-            running.reload();
+            running.reload().await;
         }
         running.stop().await;
         tokio::task::spawn_blocking(move || {
@@ -167,17 +167,25 @@ impl Daemon {
 
 impl Running {
     /// Rules, certificates and tokens anew; files reopened. What is broken stays as it was.
-    fn reload(&self) {
-        match self.metrics.rules.reload() {
-            Ok(rules) => tracing::info!(rules, "rules reloaded"),
-            Err(error) => tracing::error!(
-                error = format!("{error:#}"),
-                "the new rules were not loaded; the old ones stay in force"
-            ),
-        }
-        if let Some(webhook) = &self.webhook {
-            // What went wrong is logged and counted there.
-            drop(webhook.reload());
+    async fn reload(&self) {
+        let rules = Arc::clone(&self.metrics.rules);
+        let webhook = self.webhook.clone();
+        // Reading files and compiling thousands of rules would hold up the connections of this thread.
+        let reloading = tokio::task::spawn_blocking(move || {
+            match rules.reload() {
+                Ok(rules) => tracing::info!(rules, "rules reloaded"),
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"),
+                    "the new rules were not loaded; the old ones stay in force"
+                ),
+            }
+            if let Some(webhook) = webhook {
+                // What went wrong is logged and counted there.
+                drop(webhook.reload());
+            }
+        });
+        if reloading.await.is_err() {
+            tracing::error!("reloading stopped unexpectedly; what was in force stays");
         }
         self.metrics.with_deliveries(Deliveries::reopen);
         tracing::info!("outputs are told to reopen their files");
@@ -276,7 +284,7 @@ fn report(folder: &Path, recovery: &Recovery) {
         tracing::info!(
             folder,
             bytes,
-            "cut a half-written record off the journal; it was never acknowledged"
+            "cut a record off the end of the journal that was not whole: written halfway when the process or machine stopped"
         );
     }
     for path in &recovery.discarded {

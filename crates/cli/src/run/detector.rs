@@ -23,6 +23,9 @@ use kubevigil_sources::envelope::Envelope;
 use crate::run::detector::progress::Progress;
 use crate::run::live_rules::{LiveRules, Ruling};
 
+/// So many events that cannot be read are logged one by one.
+const LOGGED_UNREADABLE: u64 = 100;
+
 /// The name of the detector's place in the journal of events.
 pub(crate) const READER: &str = "detect";
 
@@ -173,8 +176,11 @@ impl Detector {
     }
 
     fn unreadable(&self, place: Place, error: &impl std::fmt::Display) {
-        self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(place = place.number(), %error, "an event in the journal cannot be read; the rules have not seen it");
+        let before = self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
+        // Whoever can send events could fill the log with these. The counter has them all.
+        if before < LOGGED_UNREADABLE {
+            tracing::warn!(place = place.number(), %error, "an event in the journal cannot be read; the rules have not seen it");
+        }
     }
 
     /// Waits until the alerts of a round are on disk, however long that is full. False when it was told to stop before.

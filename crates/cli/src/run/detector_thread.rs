@@ -68,14 +68,19 @@ impl DetectorThread {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.stop.store(true, Ordering::Relaxed);
-        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
+        let joining = tokio::task::spawn_blocking(move || self.thread.join());
+        // A disk that hangs must not take the time in which alerts could be delivered.
+        let joined = tokio::time::timeout(LAST_ROUND, joining).await;
+        if !matches!(joined, Ok(Ok(Ok(())))) {
             tracing::error!(
                 "the detector stopped unexpectedly; what it has not read is read after the next start"
             );
         }
     }
 }
+
+/// How long the round may take that is under way when the detector is told to stop.
+const LAST_ROUND: Duration = Duration::from_secs(5);
 
 /// Says that the thread has ended, also when it panics.
 struct Ending(Arc<AtomicBool>);

@@ -1,9 +1,11 @@
 //! The sources that read: followed files and standard input.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use kubevigil_sources::Intake;
 use kubevigil_sources::counters::SourceCounters;
 use kubevigil_sources::file::Limits;
@@ -23,12 +25,23 @@ pub(crate) struct Readers {
 /// Prepares the configured sources; a bad pattern or an unusable checkpoint is an error.
 pub(crate) fn prepare(config: &SourcesConfig, state_dir: &Path) -> anyhow::Result<Readers> {
     let mut follows = Vec::new();
-    for (position, files) in config.files.iter().enumerate() {
-        let checkpoint = state_dir.join(format!("files-{position}.json"));
+    let mut checkpoints = HashSet::new();
+    for files in &config.files {
+        let checkpoint = state_dir.join(checkpoint_name(files));
+        if !checkpoints.insert(checkpoint.clone()) {
+            bail!("sources.files: two entries begin with the same path; put their paths into one");
+        }
         follows.push(Follow::new(settings(files), checkpoint)?);
     }
     let stdin = config.stdin.then(|| Stdin::new(Limits::default()));
     Ok(Readers { follows, stdin })
+}
+
+/// An entry keeps its places under its first path, so that the order of entries and later paths can change.
+fn checkpoint_name(files: &FilesConfig) -> String {
+    let first = files.paths.first().map_or("", String::as_str);
+    let digest = blake3::hash(first.as_bytes()).to_hex();
+    format!("files-{}.json", digest.get(..16).unwrap_or_default())
 }
 
 impl Readers {

@@ -156,9 +156,18 @@ fn place(request: &Request) -> String {
     }
 }
 
+/// The part of a request, if there is one. A row keeps no more of it than a table could show: whoever sends events could
+/// otherwise fill the memory with rows.
 fn given(part: &Option<String>) -> Option<&str> {
-    part.as_deref().filter(|text| !text.is_empty())
+    let text = part.as_deref().filter(|text| !text.is_empty())?;
+    Some(
+        text.get(..text.floor_char_boundary(MAX_PART))
+            .unwrap_or(text),
+    )
 }
+
+/// The most bytes of one part of a request.
+const MAX_PART: usize = 256;
 
 fn place_in_input(event: &EventReference) -> String {
     let file = match event.file.as_deref() {
