@@ -33,15 +33,16 @@ pub struct NotAnIdentity {
 
 impl AlertId {
     /// The identity of a rule's finding about the event with this digest.
+    ///
+    /// The name counts beside the identifier: two rules that share an identifier by mistake must not hide each other's alerts.
     pub fn of_rule(rule: &Rule, event: &EventDigest) -> Self {
-        Self::new(
-            rule.language,
-            rule.id.as_deref().unwrap_or(&rule.name),
-            event,
-        )
+        match &rule.id {
+            Some(id) => Self::new(rule.language, &format!("{id}\0{}", rule.name), event),
+            None => Self::new(rule.language, &rule.name, event),
+        }
     }
 
-    /// The identity from its parts: the language, the rule's identifier or else its name, and the event's digest.
+    /// The identity from its parts: the language, what tells the rule from others, and the event's digest.
     pub fn new(language: Language, rule: &str, event: &EventDigest) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("kubevigil 2026 alert identity");
         // Each part but the last is followed by its end or led by its length, so that no two lists of parts look the same.

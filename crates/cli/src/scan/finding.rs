@@ -9,7 +9,7 @@ use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{Priority, Rule};
 
 /// The most rows that are kept of one rule.
-const MAX_ROWS: usize = 10_000;
+const MAX_ROWS: usize = 2_000;
 /// Who asked without credentials: only the address tells one from another.
 const ANONYMOUS: &str = "system:anonymous";
 /// Stands where an event says nothing.
@@ -167,7 +167,7 @@ fn given(part: &Option<String>) -> Option<&str> {
 }
 
 /// The most bytes of one part of a request.
-const MAX_PART: usize = 256;
+const MAX_PART: usize = 1_024;
 
 fn place_in_input(event: &EventReference) -> String {
     let file = match event.file.as_deref() {

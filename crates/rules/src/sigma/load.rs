@@ -300,7 +300,7 @@ fn warn_of_known_id(
             codes::DUPLICATE_ID,
             span,
             message,
-            "give each rule an `id` of its own: alerts are told apart by it",
+            "give each rule an `id` of its own: tools tell rules apart by it",
         );
     }
 }
