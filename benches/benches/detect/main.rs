@@ -3,7 +3,13 @@
 //! The contestants take turns, so that a machine whose speed drifts treats them alike. Time is that of the thread on a processor; each
 //! figure is the median of the rounds, each ratio the median of the rounds' ratios. `cargo bench -p kubevigil-bench -- NAME` runs those whose name contains NAME.
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark prints, and may stop")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark prints, and may stop"
+)]
 
 mod readers;
 mod rule_sets;
@@ -22,18 +28,29 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EVENTS: usize = 50_000;
 const ROUNDS: usize = 7;
 
+/// Reads every event once.
+type Run = Box<dyn FnMut(&[Vec<u8>]) -> u64>;
+
 /// Something that reads every event once and says what it saw, so that nothing is optimised away.
 struct Contestant {
     name: String,
-    run: Box<dyn FnMut(&[Vec<u8>]) -> u64>,
+    run: Run,
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_default();
     let mut generator = Generator::new(1);
-    let events: Vec<Vec<u8>> = (0..EVENTS).map(|_| generator.event().into_bytes()).collect();
+    let events: Vec<Vec<u8>> = (0..EVENTS)
+        .map(|_| generator.event().into_bytes())
+        .collect();
     let bytes: usize = events.iter().map(Vec::len).sum();
-    println!("{EVENTS} events, {} bytes in the mean, {ROUNDS} rounds\n", bytes / EVENTS);
+    println!(
+        "{EVENTS} events, {} bytes in the mean, {ROUNDS} rounds\n",
+        bytes / EVENTS
+    );
     let mut contestants = contestants(&wanted);
     let mut seconds = vec![Vec::new(); contestants.len()];
     for round in 0..=ROUNDS {
@@ -52,46 +69,92 @@ fn main() {
 
 /// Those whose name contains `wanted`; rules are loaded only for them.
 fn contestants(wanted: &str) -> Vec<Contestant> {
-    let mut all: Vec<Contestant> = readers::all().into_iter().filter(|reader| reader.name.contains(wanted)).collect();
+    let mut all: Vec<Contestant> = readers::all()
+        .into_iter()
+        .filter(|reader| reader.name.contains(wanted))
+        .collect();
     let mut detect = |name: &str, rules: &dyn Fn() -> Option<Vec<Arc<Rule>>>, matching| {
         let name = format!("detect: {name}");
         if let Some(rules) = name.contains(wanted).then(rules).flatten() {
             let label = format!("{name} ({} rules)", rules.len());
-            all.push(Contestant { name: label, run: detector(&rules, matching) });
+            all.push(Contestant {
+                name: label,
+                run: detector(&rules, matching),
+            });
         }
     };
     detect("no rules", &|| Some(Vec::new()), RuleMatching::All);
-    detect("default rules", &|| Some(rule_sets::default_rules()), RuleMatching::All);
-    detect("k8s_audit_rules.yaml, first", &rule_sets::falco_rules, RuleMatching::First);
-    detect("k8s_audit_rules.yaml, all", &rule_sets::falco_rules, RuleMatching::All);
-    detect("SigmaHQ's rules", &rule_sets::sigmahq_rules, RuleMatching::All);
+    detect(
+        "default rules",
+        &|| Some(rule_sets::default_rules()),
+        RuleMatching::All,
+    );
+    detect(
+        "k8s_audit_rules.yaml, first",
+        &rule_sets::falco_rules,
+        RuleMatching::First,
+    );
+    detect(
+        "k8s_audit_rules.yaml, all",
+        &rule_sets::falco_rules,
+        RuleMatching::All,
+    );
+    detect(
+        "SigmaHQ's rules",
+        &rule_sets::sigmahq_rules,
+        RuleMatching::All,
+    );
     for count in [100, 1_000, 10_000] {
-        detect(&format!("synthetic {count}"), &|| Some(rule_sets::synthetic(count)), RuleMatching::All);
-        detect(&format!("synthetic Sigma {count}"), &|| Some(rule_sets::synthetic_sigma(count)), RuleMatching::All);
+        detect(
+            &format!("synthetic {count}"),
+            &|| Some(rule_sets::synthetic(count)),
+            RuleMatching::All,
+        );
+        detect(
+            &format!("synthetic Sigma {count}"),
+            &|| Some(rule_sets::synthetic_sigma(count)),
+            RuleMatching::All,
+        );
     }
     all
 }
 
-fn detector(rules: &[Arc<Rule>], matching: RuleMatching) -> Box<dyn FnMut(&[Vec<u8>]) -> u64> {
+fn detector(rules: &[Arc<Rule>], matching: RuleMatching) -> Run {
     let matcher = Matcher::compile(rules, matching).expect("the rules compile");
     let mut scratch = Scratch::default();
     Box::new(move |events| {
         let mut matches = 0;
         for (number, event) in events.iter().enumerate() {
-            let position = Position { number: number as u64 + 1, ..Position::default() };
-            matches += matcher.detect(event, &position, &mut scratch).unwrap().list.len() as u64;
+            let position = Position {
+                number: number as u64 + 1,
+                ..Position::default()
+            };
+            matches += matcher
+                .detect(event, &position, &mut scratch)
+                .unwrap()
+                .list
+                .len() as u64;
         }
         matches
     })
 }
 
 fn print(contestants: &[Contestant], seconds: &[Vec<f64>], bytes: usize) {
-    let yardstick = contestants.iter().position(|contestant| contestant.name.starts_with("yardstick: fastest"));
-    println!("{:<52} {:>12} {:>9} {:>9} {:>10}", "", "events/s", "MB/s", "ns/event", "yardstick");
+    let yardstick = contestants
+        .iter()
+        .position(|contestant| contestant.name.starts_with("yardstick: fastest"));
+    println!(
+        "{:<52} {:>12} {:>9} {:>9} {:>10}",
+        "", "events/s", "MB/s", "ns/event", "yardstick"
+    );
     for (contestant, rounds) in contestants.iter().zip(seconds) {
         let median = median(rounds);
         let ratio = yardstick.and_then(|at| seconds.get(at)).map(|yardstick| {
-            let ratios: Vec<f64> = yardstick.iter().zip(rounds).map(|(yardstick, own)| yardstick / own).collect();
+            let ratios: Vec<f64> = yardstick
+                .iter()
+                .zip(rounds)
+                .map(|(yardstick, own)| yardstick / own)
+                .collect();
             self::median(&ratios)
         });
         println!(
@@ -113,13 +176,19 @@ fn median(values: &[f64]) -> f64 {
 
 /// How long this thread has been on a processor, from the kernel: on a machine with other work, waiting is not counted.
 fn cpu_nanoseconds() -> u64 {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts scheduling");
-    statistics.split_whitespace().next().and_then(|word| word.parse().ok()).expect("the first word is nanoseconds")
+    let statistics =
+        std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts scheduling");
+    statistics
+        .split_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .expect("the first word is nanoseconds")
 }
 
 /// The most memory that the process ever had, from the kernel.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default()
 }

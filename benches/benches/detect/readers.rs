@@ -28,9 +28,15 @@ const PATHS: [&[&str]; 15] = [
 /// All of them; the one whose name starts with `yardstick: fastest` is the measure.
 pub(crate) fn all() -> Vec<Contestant> {
     vec![
-        contestant("yardstick: bytes touched (find a newline)", |event| memchr::memchr(b'\n', event).is_none().into()),
+        contestant("yardstick: bytes touched (find a newline)", |event| {
+            memchr::memchr(b'\n', event).is_none().into()
+        }),
         contestant("yardstick: serde_json into a tree", |event| {
-            serde_json::from_slice::<serde_json::Value>(event).unwrap().as_object().unwrap().len() as u64
+            serde_json::from_slice::<serde_json::Value>(event)
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .len() as u64
         }),
         contestant("yardstick: serde_json into borrowed structs", |event| {
             serde_json::from_slice::<Event<'_>>(event).unwrap().seen()
@@ -43,7 +49,10 @@ pub(crate) fn all() -> Vec<Contestant> {
 
 fn contestant(name: &str, mut read: impl FnMut(&[u8]) -> u64 + 'static) -> Contestant {
     let run = move |events: &[Vec<u8>]| events.iter().map(|event| read(event)).sum();
-    Contestant { name: name.to_owned(), run: Box::new(run) }
+    Contestant {
+        name: name.to_owned(),
+        run: Box::new(run),
+    }
 }
 
 fn reader() -> Contestant {
@@ -53,7 +62,10 @@ fn reader() -> Contestant {
     let mut scratch = PathScratch::default();
     contestant("reader: kubevigil, 15 paths", move |event| {
         let found = paths.read(event, Duplicates::First, &mut scratch).unwrap();
-        ids.iter().filter_map(|&id| found.get(id)).map(|json| json.raw().len() as u64).sum()
+        ids.iter()
+            .filter_map(|&id| found.get(id))
+            .map(|json| json.raw().len() as u64)
+            .sum()
     })
 }
 
@@ -65,7 +77,11 @@ fn sonic() -> Contestant {
     }
     contestant("yardstick: sonic-rs, 15 paths, checked", move |event| {
         let found = sonic_rs::get_many(event, &tree).unwrap();
-        found.iter().flatten().map(|value| value.as_raw_str().len() as u64).sum()
+        found
+            .iter()
+            .flatten()
+            .map(|value| value.as_raw_str().len() as u64)
+            .sum()
     })
 }
 
@@ -133,7 +149,14 @@ struct Status<'e> {
 impl Event<'_> {
     fn seen(&self) -> u64 {
         let object = self.object_ref.as_ref();
-        let always = [self.audit_id, self.stage, self.verb, self.request_uri, self.stage_timestamp, self.user.username];
+        let always = [
+            self.audit_id,
+            self.stage,
+            self.verb,
+            self.request_uri,
+            self.stage_timestamp,
+            self.user.username,
+        ];
         let sometimes = [
             self.user_agent,
             self.user.groups,
@@ -145,6 +168,10 @@ impl Event<'_> {
             object.and_then(|object| object.subresource),
             self.response_status.as_ref().and_then(|status| status.code),
         ];
-        always.into_iter().chain(sometimes.into_iter().flatten()).map(|raw| raw.get().len() as u64).sum()
+        always
+            .into_iter()
+            .chain(sometimes.into_iter().flatten())
+            .map(|raw| raw.get().len() as u64)
+            .sum()
     }
 }

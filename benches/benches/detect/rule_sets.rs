@@ -12,31 +12,56 @@ pub(crate) fn default_rules() -> Vec<Arc<Rule>> {
     let mut files = Vec::new();
     collect(&root().join("detections"), &mut files);
     files.sort();
-    load(files.into_iter().map(|file| std::fs::read_to_string(file).unwrap()))
+    load(
+        files
+            .into_iter()
+            .map(|file| std::fs::read_to_string(file).unwrap()),
+    )
 }
 
 /// Falco's own rules, when they lie beside the checkout.
 pub(crate) fn falco_rules() -> Option<Vec<Arc<Rule>>> {
-    let text = std::fs::read_to_string(root().join("../shared/data/falco/k8s_audit_rules.yaml")).ok()?;
+    let text =
+        std::fs::read_to_string(root().join("../shared/data/falco/k8s_audit_rules.yaml")).ok()?;
     Some(load([text]))
 }
 
 /// Rules as large sets have them: each about some verbs, a resource and certain names or users, behind two shared macros.
 pub(crate) fn synthetic(count: usize) -> Vec<Arc<Rule>> {
-    const VERBS: [&str; 4] = ["create, update, patch", "delete, deletecollection", "get, list, watch", "create"];
+    const VERBS: [&str; 4] = [
+        "create, update, patch",
+        "delete, deletecollection",
+        "get, list, watch",
+        "create",
+    ];
     const RESOURCES: [&str; 12] = [
-        "pods", "secrets", "configmaps", "deployments", "clusterroles", "rolebindings", "nodes", "services", "jobs",
-        "serviceaccounts", "ingresses", "networkpolicies",
+        "pods",
+        "secrets",
+        "configmaps",
+        "deployments",
+        "clusterroles",
+        "rolebindings",
+        "nodes",
+        "services",
+        "jobs",
+        "serviceaccounts",
+        "ingresses",
+        "networkpolicies",
     ];
     let mut text = String::from(
         "- macro: finished\n  condition: ka.stage = ResponseComplete\n- macro: success\n  condition: ka.response.code startswith 2\n",
     );
     for number in 0..count {
-        let (verbs, resource) = (VERBS[number % VERBS.len()], RESOURCES[number / VERBS.len() % RESOURCES.len()]);
+        let (verbs, resource) = (
+            VERBS[number % VERBS.len()],
+            RESOURCES[number / VERBS.len() % RESOURCES.len()],
+        );
         let detail = match number % 3 {
             0 => format!("ka.target.name = object-{number}"),
             1 => format!("ka.user.name in (user-{number}, user-{})", number + 1),
-            _ => format!("ka.target.namespace = team-{number} and ka.req.configmap.obj contains secret-{number}"),
+            _ => format!(
+                "ka.target.namespace = team-{number} and ka.req.configmap.obj contains secret-{number}"
+            ),
         };
         let _ = write!(
             text,
@@ -49,17 +74,39 @@ pub(crate) fn synthetic(count: usize) -> Vec<Arc<Rule>> {
 /// SigmaHQ's rules for Kubernetes, when they lie beside the checkout.
 pub(crate) fn sigmahq_rules() -> Option<Vec<Arc<Rule>>> {
     let folder = root().join("../shared/data/sigmahq/rules/application/kubernetes/audit");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
-    Some(load_sigma(files.into_iter().map(|file| std::fs::read_to_string(file).unwrap())))
+    Some(load_sigma(
+        files
+            .into_iter()
+            .map(|file| std::fs::read_to_string(file).unwrap()),
+    ))
 }
 
 /// The rules of [`synthetic`] in Sigma.
 pub(crate) fn synthetic_sigma(count: usize) -> Vec<Arc<Rule>> {
-    const VERBS: [&str; 4] = ["create, update, patch", "delete, deletecollection", "get, list, watch", "create"];
+    const VERBS: [&str; 4] = [
+        "create, update, patch",
+        "delete, deletecollection",
+        "get, list, watch",
+        "create",
+    ];
     const RESOURCES: [&str; 12] = [
-        "pods", "secrets", "configmaps", "deployments", "clusterroles", "rolebindings", "nodes", "services", "jobs",
-        "serviceaccounts", "ingresses", "networkpolicies",
+        "pods",
+        "secrets",
+        "configmaps",
+        "deployments",
+        "clusterroles",
+        "rolebindings",
+        "nodes",
+        "services",
+        "jobs",
+        "serviceaccounts",
+        "ingresses",
+        "networkpolicies",
     ];
     load_sigma((0..count).map(|number| {
         let (verbs, resource) = (VERBS[number % VERBS.len()], RESOURCES[number / VERBS.len() % RESOURCES.len()]);
@@ -76,7 +123,10 @@ pub(crate) fn synthetic_sigma(count: usize) -> Vec<Arc<Rule>> {
 
 fn load_sigma(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
     let mut loader = sigma::Loader::new(sigma::Options::default());
-    texts.into_iter().enumerate().for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
+    texts
+        .into_iter()
+        .enumerate()
+        .for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
     let loaded = loader.finish();
     assert!(loaded.successful(), "the rules load");
     loaded.rules
@@ -84,7 +134,10 @@ fn load_sigma(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
 
 fn load(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
     let mut loader = Loader::new(Options::default());
-    texts.into_iter().enumerate().for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
+    texts
+        .into_iter()
+        .enumerate()
+        .for_each(|(number, text)| loader.load_file(&format!("rules {number}"), &text));
     let loaded = loader.finish();
     assert!(loaded.successful(), "the rules load");
     loaded.rules

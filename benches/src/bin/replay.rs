@@ -63,18 +63,29 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let lists = Arc::new(Mutex::new(lists(&arguments)?));
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(30))
+        .build()?;
     let start = Instant::now();
     let mut senders = Vec::new();
     for _ in 0..arguments.connections {
-        senders.push(tokio::spawn(send_all(client.clone(), arguments.url.clone(), Arc::clone(&lists), Pace::new(&arguments))));
+        senders.push(tokio::spawn(send_all(
+            client.clone(),
+            arguments.url.clone(),
+            Arc::clone(&lists),
+            Pace::new(&arguments),
+        )));
     }
     let mut tally = Tally::default();
     for sender in senders {
         tally.add(sender.await?);
     }
     tally.print(start.elapsed());
-    anyhow::ensure!(tally.dropped == 0, "{} events were never acknowledged", tally.dropped);
+    anyhow::ensure!(
+        tally.dropped == 0,
+        "{} events were never acknowledged",
+        tally.dropped
+    );
     Ok(())
 }
 
@@ -87,33 +98,54 @@ struct Pace {
 
 impl Pace {
     fn new(arguments: &Arguments) -> Self {
-        let lists_a_second = arguments.rate as f64 / arguments.batch as f64 / arguments.connections as f64;
+        let lists_a_second =
+            arguments.rate as f64 / arguments.batch as f64 / arguments.connections as f64;
         let interval = (arguments.rate > 0).then(|| Duration::from_secs_f64(1.0 / lists_a_second));
-        Self { tries: arguments.tries, interval }
+        Self {
+            tries: arguments.tries,
+            interval,
+        }
     }
 }
 
 fn lists(arguments: &Arguments) -> anyhow::Result<VecDeque<List>> {
     let mut events: Vec<String> = Vec::new();
     for file in &arguments.files {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        events.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        events.extend(
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(str::to_owned),
+        );
     }
     let mut generator = Generator::new(arguments.seed);
     events.extend((0..arguments.generate).map(|_| generator.event()));
     let list = |chunk: &[String]| {
         let items = chunk.join(",");
-        let body = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{{}},"items":[{items}]}}"#);
-        List { events: chunk.len(), body: body.into() }
+        let body = format!(
+            r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{{}},"items":[{items}]}}"#
+        );
+        List {
+            events: chunk.len(),
+            body: body.into(),
+        }
     };
     Ok(events.chunks(arguments.batch.max(1)).map(list).collect())
 }
 
-async fn send_all(client: reqwest::Client, url: String, lists: Arc<Mutex<VecDeque<List>>>, pace: Pace) -> Tally {
+async fn send_all(
+    client: reqwest::Client,
+    url: String,
+    lists: Arc<Mutex<VecDeque<List>>>,
+    pace: Pace,
+) -> Tally {
     let mut tally = Tally::default();
     let mut due = Instant::now();
     loop {
-        let Some(list) = lists.lock().await.pop_front() else { return tally };
+        let Some(list) = lists.lock().await.pop_front() else {
+            return tally;
+        };
         if let Some(interval) = pace.interval {
             tokio::time::sleep_until(due.into()).await;
             due += interval;
@@ -128,12 +160,24 @@ async fn send_all(client: reqwest::Client, url: String, lists: Arc<Mutex<VecDequ
     }
 }
 
-async fn send(client: &reqwest::Client, url: &str, list: &List, tries: u32, refusals: &mut usize) -> bool {
+async fn send(
+    client: &reqwest::Client,
+    url: &str,
+    list: &List,
+    tries: u32,
+    refusals: &mut usize,
+) -> bool {
     for attempt in 0..tries {
-        let request = client.post(url).query(&[("timeout", "30s")]).header(CONTENT_TYPE, "application/json");
+        let request = client
+            .post(url)
+            .query(&[("timeout", "30s")])
+            .header(CONTENT_TYPE, "application/json");
         let wait = match request.body(list.body.clone()).send().await {
             Ok(answer) if answer.status().is_success() => return true,
-            Ok(answer) => answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok()),
+            Ok(answer) => answer
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|wait| wait.to_str().ok()?.parse().ok()),
             Err(_) => None,
         };
         *refusals += 1;
@@ -155,12 +199,20 @@ impl Tally {
         self.latencies.sort();
         let percentile = |share: f64| {
             let at = (self.latencies.len() as f64 * share) as usize;
-            self.latencies.get(at.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
+            self.latencies
+                .get(at.min(self.latencies.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or_default()
         };
         let rate = self.acknowledged as f64 / elapsed.as_secs_f64();
         println!(
             "{} events acknowledged in {:.2} s ({rate:.0} a second); answers took {:.1?} (median), {:.1?} (p99); {} refusals; {} events given up",
-            self.acknowledged, elapsed.as_secs_f64(), percentile(0.5), percentile(0.99), self.refusals, self.dropped
+            self.acknowledged,
+            elapsed.as_secs_f64(),
+            percentile(0.5),
+            percentile(0.99),
+            self.refusals,
+            self.dropped
         );
     }
 }

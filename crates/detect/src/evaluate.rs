@@ -8,6 +8,7 @@ use bstr::ByteSlice;
 use kubevigil_audit::json::{Duplicates, Found, Json, PathId};
 use kubevigil_rules::condition::Case;
 use kubevigil_rules::{EventContext, Inputs, Members, Read, Value, Values};
+use smallvec::SmallVec;
 
 use crate::check::{compare_holds, contains_folded, ends_with, starts_with};
 use crate::compile::{
@@ -55,6 +56,8 @@ pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) event: &'a EventContext<'e>,
     /// The values of fields that are more than the text of a path. Few events get to ask for any.
     pub(crate) field_values: RefCell<Vec<(usize, Rc<Values<'e>>)>>,
+    /// Working memory of [`Evaluation::read`].
+    pub(crate) places: RefCell<Vec<Json<'e>>>,
 }
 
 impl<'a, 'e> Evaluation<'a, 'e> {
@@ -158,7 +161,8 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         {
             return Values::Absent;
         }
-        let places = self.places(plan.path, Duplicates::First);
+        let mut places = Vec::new();
+        self.add_places(plan.path, Duplicates::First, &mut places);
         Values::text(places.first().map(|&json| text_of(json, plan.cut_at_nul)))
     }
 
@@ -194,26 +198,39 @@ impl<'a, 'e> Evaluation<'a, 'e> {
         {
             return Values::Absent;
         }
-        let inputs = plan.field.inputs.iter().zip(&plan.inputs);
-        let places: Vec<Vec<Json<'e>>> = inputs
-            .map(|(input, &path)| self.places(path, input.duplicates))
+        // One buffer for all inputs of all fields of the event: a vector for each would be most of the time.
+        let mut places = self.places.take();
+        let mut ends = SmallVec::<[usize; 4]>::new();
+        for (input, &path) in plan.field.inputs.iter().zip(&plan.inputs) {
+            self.add_places(path, input.duplicates, &mut places);
+            ends.push(places.len());
+        }
+        let mut start = 0;
+        let found: SmallVec<[&[Json<'e>]; 4]> = ends
+            .iter()
+            .map(|&end| {
+                let places = places.get(start..end).unwrap_or_default();
+                start = end;
+                places
+            })
             .collect();
-        let found: Vec<&[Json<'e>]> = places.iter().map(Vec::as_slice).collect();
-        read(&Inputs {
+        let values = read(&Inputs {
             found: &found,
             argument: plan.field.argument.as_deref(),
             event: self.event,
-        })
+        });
+        drop(found);
+        places.clear();
+        self.places.replace(places);
+        values
     }
 
-    fn places(&self, path: PathId, duplicates: Duplicates) -> Vec<Json<'e>> {
-        let mut places = Vec::new();
+    fn add_places(&self, path: PathId, duplicates: Duplicates, places: &mut Vec<Json<'e>>) {
         let found = match duplicates {
             Duplicates::First => self.found,
             Duplicates::Last => self.found_last,
         };
-        found.places_with(path, duplicates, &mut places);
-        places
+        found.places_with(path, duplicates, places);
     }
 }
 

@@ -130,6 +130,7 @@ impl Matcher {
             found_last: &found_last,
             event: &context,
             field_values: RefCell::new(Vec::new()),
+            places: RefCell::new(Vec::new()),
         };
         self.index
             .narrow(candidates, |plan| evaluation.index_value(plan));
