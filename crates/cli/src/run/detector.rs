@@ -3,7 +3,7 @@
 //! One thread reads events in order, so alerts have one order too. It appends what it found to the outbox and commits its place
 //! among the events once that is on disk. A crash in between repeats events, whose alerts have the same identities: the outbox
 //! knows its newest and does not take them twice. So places need not be committed with every round, each commit being a write to
-//! disk, as long as the alerts since the last one are fewer than the outbox remembers ([`COMMIT_ALERTS`]).
+//! disk, as long as the alerts since the last one are fewer than the outbox remembers (`progress::COMMIT_ALERTS`).
 
 mod progress;
 
