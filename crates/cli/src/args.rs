@@ -11,8 +11,8 @@ use kubevigil_rules::Priority;
 
 /// Watch a Kubernetes cluster through its audit log.
 ///
-/// kubevigil takes in audit events by webhook, log file or standard input, runs detection rules over them (Falco's files run
-/// unmodified), and raises alerts. Nothing that it has acknowledged is lost.
+/// kubevigil takes in audit events by webhook, log file or standard input, runs detection rules over them (Falco's and
+/// Sigma's files run unmodified), and raises alerts. Nothing that it has acknowledged is lost.
 #[derive(Debug, Parser)]
 #[command(name = "kubevigil", version, max_term_width = 110)]
 #[command(after_help = "Examples:
@@ -194,8 +194,8 @@ pub(crate) struct CompletionsArgs {
 /// Which rules take part.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RuleArgs {
-    /// A rule file, or a folder of them (.yaml, .yml, sorted by path); may be given again. Loaded in this order after the default
-    /// rules.
+    /// A file of Falco's or Sigma's rules, or a folder of them (.yaml, .yml, sorted by path); may be given again. Loaded in this
+    /// order after the default rules.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) rules: Vec<PathBuf>,
     /// Leave the built-in rules out.
