@@ -191,7 +191,10 @@ impl OutputConfig {
                 let problem = "is no name: expected 1 to 64 lower-case letters, digits and hyphens";
                 return Err(ConfigError::new(
                     "name",
-                    format!("`{}` {problem}", crate::escape::terminal(name)),
+                    format!(
+                        "`{}` {problem}",
+                        kubevigil_diagnostics::escape::terminal(name)
+                    ),
                 ));
             }
             if outputs

@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::alert::Alert;
 use crate::backoff::Backoff;
 use crate::dead_letters::DeadLetters;
-use crate::escape;
 use crate::format::{Format, Renderer};
 use crate::identity::AlertId;
 use crate::metrics::OutputMetrics;
 use crate::outbox::{AlertReader, LogError, Place, Record, decode};
 use crate::output::{DeliveryError, FailureKind, Output};
+use kubevigil_diagnostics::escape;
 
 /// How long a courier waits for alerts before it looks up.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@
 //! - [`Format::Text`]: Falco's plain line, for people.
 //!
 //! Every alert holds text that an attacker wrote. `text` and `json` make whatever could act on a terminal visible
-//! ([`crate::escape`]); `falco` escapes control characters as JSON must and leaves the rest as Falco does. None of them ever
+//! ([`kubevigil_diagnostics::escape`]); `falco` escapes control characters as JSON must and leaves the rest as Falco does. None of them ever
 //! has a line break inside an alert.
 
 mod falco;

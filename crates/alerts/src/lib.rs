@@ -44,7 +44,6 @@ pub mod config;
 pub mod courier;
 pub mod dead_letters;
 pub mod deliveries;
-pub mod escape;
 pub mod event;
 pub mod format;
 mod hex;

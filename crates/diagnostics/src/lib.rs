@@ -5,7 +5,7 @@
 //! first. How they look is decided in one place: text with a caret for people ([`render_text`]), JSON for programs
 //! ([`FileReport`]).
 
-mod escape;
+pub mod escape;
 mod excerpt;
 mod render;
 mod report;

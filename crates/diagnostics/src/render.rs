@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::escape;
+use crate::escape;
 use crate::excerpt::Excerpt;
 use crate::{Diagnostic, Place, Severity};
 
@@ -40,7 +40,7 @@ impl Drawing {
         self.styled(style, &format!("{word}[{}]", diagnostic.code));
         self.styled(
             Style::new().bold(),
-            &format!(": {}", escape(&diagnostic.message)),
+            &format!(": {}", escape::terminal(&diagnostic.message)),
         );
         self.out.push('\n');
         let margin = diagnostic
@@ -65,7 +65,7 @@ impl Drawing {
         let _ = writeln!(
             self.out,
             "{}:{number}:{}",
-            escape(&place.source.name),
+            escape::terminal(&place.source.name),
             excerpt.column
         );
         self.gutter(&format!("{:margin$} |", ""));
@@ -93,7 +93,7 @@ impl Drawing {
     fn remark(&mut self, margin: usize, word: &str, text: &str) {
         self.gutter(&format!("{:margin$} = ", ""));
         self.styled(Style::new().bold(), word);
-        let _ = writeln!(self.out, ": {}", escape(text));
+        let _ = writeln!(self.out, ": {}", escape::terminal(text));
     }
 
     fn gutter(&mut self, text: &str) {

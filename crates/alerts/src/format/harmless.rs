@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-use crate::escape::is_hostile;
+use kubevigil_diagnostics::escape::is_hostile;
 
 /// The value as compact JSON whose strings hold no character that could act on a terminal or hide on it.
 pub(super) fn to_harmless_json(value: &impl Serialize) -> String {

@@ -7,7 +7,7 @@ use kubevigil_audit::time::Timestamp;
 
 use super::{FalcoStyle, TextEscaping, to_json};
 use crate::alert::Alert;
-use crate::escape;
+use kubevigil_diagnostics::escape;
 
 /// The alert as one line, safe for a terminal unless its user wants it raw.
 pub(super) fn line(alert: &Alert, style: &FalcoStyle) -> String {

@@ -20,9 +20,9 @@ use self::answer::judge;
 use super::{DeliveryError, Output};
 use crate::alert::Alert;
 use crate::config::{ConfigError, HttpConfig};
-use crate::escape;
 use crate::format::Renderer;
 use crate::identity::AlertId;
+use kubevigil_diagnostics::escape;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -249,7 +249,7 @@ proptest! {
         for format in [Format::Json, Format::Falco, Format::Text] {
             let line = Renderer::new(format).line(&alert);
             prop_assert!(!line.contains(['\n', '\r']), "{line}");
-            let harmless = !line.chars().any(kubevigil_alerts::escape::is_hostile);
+            let harmless = !line.chars().any(kubevigil_diagnostics::escape::is_hostile);
             prop_assert!(harmless || format == Format::Falco, "{line}");
             if format != Format::Text {
                 let parsed: Value = serde_json::from_str(&line).unwrap();

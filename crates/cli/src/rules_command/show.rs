@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use kubevigil_alerts::escape;
 use kubevigil_diagnostics::closest;
+use kubevigil_diagnostics::escape;
 
 use crate::args::{Format, RuleArgs};
 use crate::rules_command::{RuleSummary, load, write_json};

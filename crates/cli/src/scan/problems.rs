@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use kubevigil_alerts::escape;
+use kubevigil_diagnostics::escape;
 
 use crate::scan::wording::plural;
 use crate::terminal;

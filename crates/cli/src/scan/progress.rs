@@ -74,5 +74,5 @@ fn bar(size: Option<u64>, name: &str) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.with_message(kubevigil_alerts::escape::terminal(name).into_owned())
+    bar.with_message(kubevigil_diagnostics::escape::terminal(name).into_owned())
 }

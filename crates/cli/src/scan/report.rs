@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use kubevigil_alerts::{Alert, escape};
+use kubevigil_alerts::Alert;
 use kubevigil_audit::time::Timestamp;
+use kubevigil_diagnostics::escape;
 use kubevigil_rules::{Priority, Rule};
 use unicode_width::UnicodeWidthStr as _;
 

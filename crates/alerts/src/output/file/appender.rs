@@ -35,8 +35,8 @@ use std::path::PathBuf;
 
 use super::checkpoint::{Checkpoint, CheckpointFile, FileIdentity};
 use super::target::{Present, Target};
-use crate::escape;
 use crate::identity::AlertId;
+use kubevigil_diagnostics::escape;
 
 /// Appends lines to a file, each exactly once.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use crate::escape;
 use crate::output::{DeliveryError, FailureKind};
+use kubevigil_diagnostics::escape;
 
 /// How much of an answer's body is read, so that the connection can be used again. A longer one costs the connection.
 const BODY_READ: usize = 64 << 10;
