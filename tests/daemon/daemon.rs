@@ -117,6 +117,7 @@ pub(crate) fn failure(command: &mut Command) -> (Option<i32>, String) {
 pub(crate) struct Daemon {
     pub(crate) child: Child,
     log: Arc<Mutex<String>>,
+    reader: thread::JoinHandle<()>,
 }
 
 impl Daemon {
@@ -125,7 +126,7 @@ impl Daemon {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<Mutex<String>>::default();
         let (into, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut lines = BufReader::new(stderr);
             let mut line = Vec::new();
             while lines
@@ -138,7 +139,7 @@ impl Daemon {
                 line.clear();
             }
         });
-        Self { child, log }
+        Self { child, log, reader }
     }
 
     fn ready(mut self) -> Self {
@@ -275,9 +276,17 @@ impl Daemon {
             status = daemon.child.try_wait().unwrap();
             status.is_some()
         });
-        // What it said last may still be on its way through the pipe.
-        thread::sleep(Duration::from_millis(50));
+        self.read_to_the_end();
         status.unwrap()
+    }
+
+    /// What it said last may still be on its way through the pipe. A child of its own that lives on would keep the pipe open,
+    /// so there is a limit.
+    fn read_to_the_end(&self) {
+        let start = Instant::now();
+        while !self.reader.is_finished() && start.elapsed() < Duration::from_secs(5) {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// SIGTERM, and a clean end.
