@@ -13,7 +13,7 @@
 //!   [file](output::file), an [HTTP address](output::http).
 //! - A [`courier::Courier`] stands between the outbox and one output: it filters, retries, commits, and puts aside what is
 //!   refused for good. [`Deliveries`] starts one for each [`OutputConfig`].
-//! - [`escape`] makes text that an attacker wrote safe for a terminal; everything that prints text of events uses it.
+//! - [`kubevigil_diagnostics::escape`] makes text that an attacker wrote safe for a terminal; everything that prints text of events uses it.
 //!
 //! # Example
 //!
