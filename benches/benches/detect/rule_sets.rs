@@ -26,28 +26,30 @@ pub(crate) fn falco_rules() -> Option<Vec<Arc<Rule>>> {
     Some(load([text]))
 }
 
+/// What the made-up rules of either language are about.
+const VERBS: [&str; 4] = [
+    "create, update, patch",
+    "delete, deletecollection",
+    "get, list, watch",
+    "create",
+];
+const RESOURCES: [&str; 12] = [
+    "pods",
+    "secrets",
+    "configmaps",
+    "deployments",
+    "clusterroles",
+    "rolebindings",
+    "nodes",
+    "services",
+    "jobs",
+    "serviceaccounts",
+    "ingresses",
+    "networkpolicies",
+];
+
 /// Rules as large sets have them: each about some verbs, a resource and certain names or users, behind two shared macros.
 pub(crate) fn synthetic(count: usize) -> Vec<Arc<Rule>> {
-    const VERBS: [&str; 4] = [
-        "create, update, patch",
-        "delete, deletecollection",
-        "get, list, watch",
-        "create",
-    ];
-    const RESOURCES: [&str; 12] = [
-        "pods",
-        "secrets",
-        "configmaps",
-        "deployments",
-        "clusterroles",
-        "rolebindings",
-        "nodes",
-        "services",
-        "jobs",
-        "serviceaccounts",
-        "ingresses",
-        "networkpolicies",
-    ];
     let mut text = String::from(
         "- macro: finished\n  condition: ka.stage = ResponseComplete\n- macro: success\n  condition: ka.response.code startswith 2\n",
     );
@@ -88,26 +90,6 @@ pub(crate) fn sigmahq_rules() -> Option<Vec<Arc<Rule>>> {
 
 /// The rules of [`synthetic`] in Sigma.
 pub(crate) fn synthetic_sigma(count: usize) -> Vec<Arc<Rule>> {
-    const VERBS: [&str; 4] = [
-        "create, update, patch",
-        "delete, deletecollection",
-        "get, list, watch",
-        "create",
-    ];
-    const RESOURCES: [&str; 12] = [
-        "pods",
-        "secrets",
-        "configmaps",
-        "deployments",
-        "clusterroles",
-        "rolebindings",
-        "nodes",
-        "services",
-        "jobs",
-        "serviceaccounts",
-        "ingresses",
-        "networkpolicies",
-    ];
     load_sigma((0..count).map(|number| {
         let (verbs, resource) = (VERBS[number % VERBS.len()], RESOURCES[number / VERBS.len() % RESOURCES.len()]);
         let detail = match number % 3 {

@@ -319,7 +319,7 @@ impl Events {
 /// Whether a line looks as the API server writes an event, and like nothing more than one value.
 ///
 /// Almost all lines do. They are handed on without being taken apart: whoever reads the event finds out whether it holds
-/// together, and reading every line twice would be a third of the work.
+/// together, and reading every line twice was 15 % of a scan.
 fn is_one_event(line: &[u8]) -> bool {
     const START: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#;
     line.starts_with(START) && line.ends_with(b"}") && !has_value_behind_value(line)
