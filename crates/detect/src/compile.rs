@@ -159,11 +159,15 @@ impl Program {
         rule: &Rule,
         paths: &mut PathsBuilder,
     ) -> Result<NodeId, CompileError> {
-        self.condition(&rule.condition, &mut Origin::Event(paths))
-            .map_err(|reason| CompileError {
-                rule: Arc::clone(&rule.name),
-                reason,
-            })
+        let never = Condition::Any(Vec::new());
+        self.condition(
+            rule.condition().unwrap_or(&never),
+            &mut Origin::Event(paths),
+        )
+        .map_err(|reason| CompileError {
+            rule: Arc::clone(&rule.name),
+            reason,
+        })
     }
 
     /// Compiles a rule's output.

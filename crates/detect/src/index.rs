@@ -76,7 +76,7 @@ impl RuleIndex {
             .into_iter()
             .map(|field| {
                 let constrained = rules.iter().enumerate().filter_map(|(number, rule)| {
-                    required(&rule.condition, &field).map(|values| (number, values))
+                    required(rule.condition()?, &field).map(|values| (number, values))
                 });
                 let constrained = constrained.collect();
                 (field, constrained)
@@ -206,7 +206,10 @@ fn candidates(rules: &[Arc<Rule>]) -> Vec<Subject> {
     let mut fields: HashMap<Arc<str>, Field> = HashMap::new();
     let mut lookups: HashMap<String, Lookup> = HashMap::new();
     for rule in rules {
-        rule.condition.for_each_expr(&mut |expr| {
+        let Some(condition) = rule.condition() else {
+            continue;
+        };
+        condition.for_each_expr(&mut |expr| {
             if let Expr::Field(field) = expr
                 && matches!(field.read, Read::Text { .. })
             {
@@ -215,7 +218,7 @@ fn candidates(rules: &[Arc<Rule>]) -> Vec<Subject> {
                     .or_insert_with(|| field.clone());
             }
         });
-        rule.condition.for_each_lookup(&mut |lookup| {
+        condition.for_each_lookup(&mut |lookup| {
             if lookup.paths.len() == 1 {
                 lookups
                     .entry(format!("{lookup:?}"))

@@ -21,7 +21,7 @@ use kubevigil_detect::{FieldValue, Matcher, Position, RuleMatching, Scratch};
 use kubevigil_rules::falco::condition::{self, CompileOptions};
 use kubevigil_rules::falco::fields::FieldOptions;
 use kubevigil_rules::falco::output::compile_output;
-use kubevigil_rules::{Condition, EventContext, Language, Origin, Priority, Rule};
+use kubevigil_rules::{Condition, EventContext, Language, Origin, Priority, Question, Rule};
 use proptest::prelude::*;
 use serde_json::Value as Any;
 
@@ -41,10 +41,12 @@ fn rule(name: &str, condition: Condition, output: &str) -> Arc<Rule> {
     Arc::new(Rule {
         name: name.into(),
         id: None,
+        short_name: None,
+        notes: Arc::default(),
         description: "".into(),
         priority: Priority::Notice,
         tags: Arc::new([]),
-        condition,
+        question: Question::Event(condition),
         condition_text: "".into(),
         output,
         enabled: true,
@@ -102,7 +104,7 @@ fn compare(matcher: &Matcher, scratch: &mut Scratch, raw: &str) {
     let found = matcher.detect(raw.as_bytes(), &position, scratch).unwrap();
     let mut detections = found.list.iter().peekable();
     for rule in matcher.rules() {
-        let expected = reference::holds(&rule.condition, &event);
+        let expected = reference::holds(rule.condition().unwrap(), &event);
         let detection = detections.next_if(|detection| Arc::ptr_eq(&detection.rule, rule));
         assert_eq!(detection.is_some(), expected, "{:?} on {raw}", rule.name);
         if let Some(detection) = detection {

@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_detect::{Matcher, Position, RuleMatching, Scratch};
 use kubevigil_rules::falco::{self, condition};
-use kubevigil_rules::{EventContext, Rule};
+use kubevigil_rules::{EventContext, Question, Rule};
 use proptest::prelude::*;
 use serde_json::{Value as Any, json};
 
@@ -43,7 +43,7 @@ fn expected(rules: &[Arc<Rule>], raw: &str) -> Vec<bool> {
     };
     rules
         .iter()
-        .map(|rule| reference::holds(&rule.condition, &event))
+        .map(|rule| reference::holds(rule.condition().unwrap(), &event))
         .collect()
 }
 
@@ -287,7 +287,7 @@ fn the_last_of_equal_keys_counts_for_sigma_and_the_first_for_falco() {
             fields: falco::fields::FieldOptions::default(),
             tolerant_lists: false,
         };
-        rule.condition = condition::compile(&ast, &options).unwrap().condition;
+        rule.question = Question::Event(condition::compile(&ast, &options).unwrap().condition);
         rule.name = format!("falco {word}").into();
         rules.push(Arc::new(rule));
     }

@@ -12,13 +12,15 @@
 //! - A [`Field`] is an entry of a language's catalogue: a name, a type, the JSON paths that it reads, and
 //!   the pure function from what stands there to [`Values`].
 //! - A [`Template`] is the text of an alert with fields in it.
-//! - A [`Rule`] carries all of them with its name, [`Priority`] and tags.
+//! - A [`Rule`] carries all of them with its name, [`Priority`] and tags. What it asks is a [`Question`]: a condition on one event,
+//!   or a [`Correlation`] of the matches of other rules.
 //!
 //! [`falco`] reads Falco's rule files, [`sigma`] reads Sigma's.
 //!
 //! This crate does no I/O and knows no clock: texts go in, rules and diagnostics come out.
 
 pub mod condition;
+pub mod correlation;
 pub mod falco;
 pub mod field;
 pub mod json_test;
@@ -29,9 +31,10 @@ pub mod sigma;
 pub mod template;
 
 pub use crate::condition::{Compare, Condition, Expr, Members, Needle, Predicate, Test, Transform};
+pub use crate::correlation::{Correlation, CorrelationKind, EventValue, Member};
 pub use crate::field::{EventContext, Field, Inputs, JsonPath, Kind, Read, Value, Values};
 pub use crate::json_test::{Elements, JsonPredicate, JsonTest, Letters, Quantifier, Subject};
 pub use crate::lookup::Lookup;
 pub use crate::pattern::Pattern;
-pub use crate::rule::{Language, Origin, Priority, Rule};
+pub use crate::rule::{Language, Origin, Priority, Question, Rule};
 pub use crate::template::{Piece, Template};

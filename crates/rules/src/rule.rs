@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::correlation::Correlation;
 use crate::template::Template;
 
 /// A rule of any language: a question, and what to say when the answer is yes.
@@ -16,14 +17,18 @@ pub struct Rule {
     pub name: Arc<str>,
     /// An identifier that outlives a change of name, if the language has one (Sigma's `id`).
     pub id: Option<Arc<str>>,
+    /// A unique word that other documents call it by, if its language has one (Sigma's `name`).
+    pub short_name: Option<Arc<str>>,
     /// What it detects and why that matters.
     pub description: Arc<str>,
+    /// What else its author wrote for people, by key, in order: false positives, how to tune it, references, author, dates.
+    pub notes: Arc<[(String, Vec<String>)]>,
     /// How urgent a match is.
     pub priority: Priority,
     /// Labels for routing and selection, sorted, without repetition.
     pub tags: Arc<[Arc<str>]>,
     /// The question.
-    pub condition: Condition,
+    pub question: Question,
     /// The condition as text, as its author would read it after all substitutions.
     pub condition_text: Arc<str>,
     /// The text of an alert.
@@ -36,6 +41,15 @@ pub struct Rule {
     pub language: Language,
     /// Where it was written.
     pub origin: Origin,
+}
+
+/// What a rule asks.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// Something about one event.
+    Event(Condition),
+    /// Something about several events, and so about what was before.
+    Correlation(Box<Correlation>),
 }
 
 /// The language a rule was written in.
@@ -82,6 +96,36 @@ pub enum Priority {
     "unknown priority `{0}`: expected one of emergency, alert, critical, error, warning, notice, informational, debug"
 )]
 pub struct UnknownPriority(pub String);
+
+impl Rule {
+    /// What it asks of one event; `None` for a correlation.
+    pub fn condition(&self) -> Option<&Condition> {
+        match &self.question {
+            Question::Event(condition) => Some(condition),
+            Question::Correlation(_) => None,
+        }
+    }
+
+    /// How it asks about several events; `None` for a rule about one.
+    pub fn correlation(&self) -> Option<&Correlation> {
+        match &self.question {
+            Question::Event(_) => None,
+            Question::Correlation(correlation) => Some(correlation),
+        }
+    }
+
+    /// Calls `visit` with every condition that an event is put to: its own, or those of all rules that a correlation counts,
+    /// nested ones included. The front ends bound how deep correlations are nested.
+    pub fn for_each_condition<'r>(&'r self, visit: &mut dyn FnMut(&'r Condition)) {
+        match &self.question {
+            Question::Event(condition) => visit(condition),
+            Question::Correlation(correlation) => {
+                let members = correlation.members.iter();
+                members.for_each(|member| member.rule.for_each_condition(visit));
+            }
+        }
+    }
+}
 
 impl Priority {
     /// All priorities, the most urgent first.

@@ -161,7 +161,7 @@ fn check((detection, raw, expected): &(&str, &str, bool), version: &str) {
         first_time: Timestamp::default(),
     };
     assert_eq!(
-        reference::holds(&loaded.rules[0].condition, &event),
+        reference::holds(loaded.rules[0].condition().unwrap(), &event),
         *expected,
         "{detection} on {raw}"
     );

@@ -25,7 +25,7 @@ fn holds(rule: &Rule, raw: &str) -> bool {
         time: Timestamp::default(),
         first_time: Timestamp::default(),
     };
-    reference::holds(&rule.condition, &event)
+    reference::holds(rule.condition().unwrap(), &event)
 }
 
 #[test]

@@ -6,17 +6,19 @@ use kubevigil_alerts::{
     Alert, EventDigest, EventReference, EventSummary, FieldValue, Finding, Outcome, Request,
 };
 use kubevigil_audit::time::Timestamp;
-use kubevigil_rules::{Condition, Language, Priority, Rule};
+use kubevigil_rules::{Condition, Language, Priority, Question, Rule};
 
 /// A rule that needs no condition, because its findings are made by hand.
 pub(crate) fn rule(name: &str, priority: Priority) -> Rule {
     Rule {
         name: name.into(),
         id: None,
+        short_name: None,
+        notes: Arc::default(),
         description: "for tests".into(),
         priority,
         tags: Arc::from([Arc::from("k8s"), Arc::from("T1609")]),
-        condition: Condition::All(Vec::new()),
+        question: Question::Event(Condition::All(Vec::new())),
         condition_text: "".into(),
         output: Default::default(),
         enabled: true,

@@ -101,13 +101,15 @@ fn type_name(kind: kubevigil_rules::Kind) -> &'static str {
 /// The lowest audit level at which every field of the rule's condition can be present.
 pub(super) fn level_of(rule: &Rule) -> &'static str {
     let mut level = Level::Metadata;
-    rule.condition.for_each_expr(&mut |expr| {
-        if let Expr::Field(field) = expr {
-            level = level.max(fields::level(field));
-        }
-    });
-    rule.condition.for_each_lookup(&mut |lookup| {
-        level = level.max(fields::lookup_level(lookup));
+    rule.for_each_condition(&mut |condition| {
+        condition.for_each_expr(&mut |expr| {
+            if let Expr::Field(field) = expr {
+                level = level.max(fields::level(field));
+            }
+        });
+        condition.for_each_lookup(&mut |lookup| {
+            level = level.max(fields::lookup_level(lookup));
+        });
     });
     level_name(level)
 }

@@ -20,7 +20,7 @@ use crate::falco::lists::Pasting;
 use crate::falco::macros::Macros;
 use crate::falco::output::compile_output;
 use crate::falco::text::Text;
-use crate::rule::{Language, Origin, Rule};
+use crate::rule::{Language, Origin, Question, Rule};
 use crate::template::Template;
 
 /// The rules, and which lists and macros anything uses.
@@ -144,6 +144,8 @@ impl Compiler<'_> {
         Some(Rule {
             name: Arc::clone(&entry.name),
             id: None,
+            short_name: None,
+            notes: Arc::default(),
             description: definition.description.as_str().into(),
             priority: definition.priority,
             tags: definition
@@ -151,7 +153,7 @@ impl Compiler<'_> {
                 .iter()
                 .map(|tag| tag.as_str().into())
                 .collect(),
-            condition,
+            question: Question::Event(condition),
             condition_text: text.into(),
             output: output?,
             enabled: definition.enabled,

@@ -56,6 +56,18 @@ pub struct Metadata {
     pub other: Vec<(String, Vec<String>)>,
 }
 
+impl Metadata {
+    /// What people want to read of it, under the keys of the specification: false positives first.
+    pub(super) fn notes(&self) -> Vec<(String, Vec<String>)> {
+        let falsepositives = Some(self.falsepositives.clone()).filter(|texts| !texts.is_empty());
+        let falsepositives = falsepositives.map(|texts| ("falsepositives".to_owned(), texts));
+        falsepositives
+            .into_iter()
+            .chain(self.other.iter().cloned())
+            .collect()
+    }
+}
+
 /// The parts of a document that are neither detection nor filter.
 pub(super) struct Head {
     pub(super) title: Arc<str>,

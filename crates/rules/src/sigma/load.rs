@@ -7,7 +7,7 @@ use kubevigil_diagnostics::{Diagnostic, FileReport, Source};
 use kubevigil_yaml::Node;
 
 use crate::condition::Condition;
-use crate::rule::{Language, Origin, Rule};
+use crate::rule::{Language, Origin, Question, Rule};
 use crate::sigma::codes;
 use crate::sigma::collection::Collection;
 use crate::sigma::document::{self, Metadata};
@@ -209,8 +209,15 @@ impl Loader {
         let rule = Rule {
             output: output::template(&head.title, &head.fields, &self.fields),
             name: head.title,
-            condition: filters.apply(detection.condition, &log_source, head.id.as_deref(), name),
+            question: Question::Event(filters.apply(
+                detection.condition,
+                &log_source,
+                head.id.as_deref(),
+                name,
+            )),
             id: head.id,
+            short_name: head.metadata.name.clone(),
+            notes: head.metadata.notes().into(),
             description: head.description,
             priority: head.priority,
             tags: head.tags.into(),
