@@ -1,5 +1,7 @@
 //! What can be typed. Help, completions and the reference in the docs come from here.
 
+mod rule_tools;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +10,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use kubevigil_detect::RuleMatching;
 use kubevigil_rules::Priority;
+
+pub(crate) use crate::args::rule_tools::TestArgs;
 
 /// Watch a Kubernetes cluster through its audit log.
 ///
@@ -131,6 +135,7 @@ pub(crate) enum RulesCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    Test(TestArgs),
 }
 
 /// Report every mistake in rule files.

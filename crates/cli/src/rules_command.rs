@@ -4,6 +4,7 @@ mod check;
 mod fields;
 mod list;
 mod show;
+mod test;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
             rules,
             format,
         } => show::execute(rule, rules, *format),
+        RulesCommand::Test(arguments) => test::execute(arguments),
     }
 }
 

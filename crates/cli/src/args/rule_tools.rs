@@ -1,0 +1,47 @@
+//! What can be typed after `rules test`, `rules explain` and `rules coverage`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::Format;
+
+/// Run the audit events that lie beside rules, and compare what fires with what should.
+///
+/// Every folder that holds rule files (.yml, .yaml) and a folder `tests` is tested on its own, with all of its rules enabled. A file in
+/// `tests/NAMES/` holds the events of one case, in order: the rules that NAMES names, joined by `+`, must fire once each, and no
+/// other rule of the folder may fire. In `tests/quiet/` none may.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil rules test                                everything below this folder
+  kubevigil rules test -v my-rules/exec               one line a case
+  kubevigil rules test --filter refused --format json detections
+
+Exit codes: 0 every case passed; 1 a case failed; 2 the tests could not be run.")]
+pub(crate) struct TestArgs {
+    /// Where to look for tested rules, and below.
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// A file of rules, or a folder of them, that is loaded before each folder's own: rules, macros, filters or pipelines that they need. Not
+    /// tested itself; may be given again.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Only cases whose path contains this text.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Show cases that pass, too.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Fail when a rule has no case in which it fires or none in which it stays quiet.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// What to print; JSON is one object a case.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Say where the tests of the default rules are, and do nothing else.
+    #[arg(long, conflicts_with_all = ["folders", "rules", "filter"])]
+    pub(crate) default_rules: bool,
+    /// Read fields as their descriptions say where Falco's plugin does something else.
+    #[arg(long)]
+    pub(crate) fixed_fields: bool,
+}

@@ -1,0 +1,129 @@
+//! One case: its events, what must fire, what fired.
+
+use kubevigil_diagnostics::closest;
+use kubevigil_sources::file::open::Input;
+use kubevigil_sources::file::scan::{self, Found};
+
+use crate::rules_command::test::bench::Bench;
+use crate::rules_command::test::folders::CaseFile;
+use crate::rules_command::test::names;
+
+/// The longest event that is read, as `scan` has it.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// What came of a case.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// The rules that must fire, by their positions in [`Bench::rules`].
+    pub(super) expected: Vec<usize>,
+    /// What fired, in order.
+    pub(super) fired: Vec<Fired>,
+    /// What keeps the case from saying anything: names that no rule has, events that cannot be read.
+    pub(super) troubles: Vec<String>,
+}
+
+/// A rule that fired.
+#[derive(Clone, Debug)]
+pub(super) struct Fired {
+    /// Its position in [`Bench::rules`].
+    pub(super) rule: usize,
+    /// The line on which the event begins.
+    pub(super) line: u64,
+}
+
+/// What is wrong with one rule in a case.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Difference {
+    /// It should have fired.
+    Missing,
+    /// It fired more often than once, on these lines.
+    Repeated(Vec<u64>),
+    /// It should not have fired, and did on these lines.
+    Unexpected(Vec<u64>),
+}
+
+impl Verdict {
+    /// Puts the events of a case to the rules.
+    pub(super) fn of(bench: &Bench, case: &CaseFile) -> Self {
+        let mut verdict = Self::default();
+        verdict.expect(bench, &case.names);
+        verdict.run(bench, case);
+        verdict
+    }
+
+    /// Whether all is as it must be.
+    pub(super) fn passed(&self, bench: &Bench) -> bool {
+        self.troubles.is_empty() && self.differences(bench).is_empty()
+    }
+
+    /// The rules that did something else than they must, in the order of the rules.
+    pub(super) fn differences(&self, bench: &Bench) -> Vec<(usize, Difference)> {
+        let judge = |rule: usize| {
+            let lines = self.fired.iter().filter(|fired| fired.rule == rule);
+            let lines: Vec<u64> = lines.map(|fired| fired.line).collect();
+            let difference = match (self.expected.contains(&rule), lines.len()) {
+                (true, 1) | (false, 0) => return None,
+                (true, 0) => Difference::Missing,
+                (true, _) => Difference::Repeated(lines),
+                (false, _) => Difference::Unexpected(lines),
+            };
+            Some((rule, difference))
+        };
+        (0..bench.rules.len()).filter_map(judge).collect()
+    }
+
+    fn expect(&mut self, bench: &Bench, folder: &str) {
+        for name in names::split(folder) {
+            match bench.rules.iter().position(|rule| rule.name == name) {
+                Some(rule) => self.expected.push(rule),
+                None => self.troubles.push(unknown(bench, name)),
+            }
+        }
+    }
+
+    fn run(&mut self, bench: &Bench, case: &CaseFile) {
+        let input = Input::File(case.path.clone());
+        let events = match scan::events(&input, MAX_LINE_BYTES) {
+            Ok(events) => events,
+            Err(error) => return self.troubles.push(error.to_string()),
+        };
+        let (mut stream, mut count) = (bench.stream(), 0);
+        for found in events {
+            let arrival = match found {
+                Found::Event(arrival) => arrival,
+                Found::Problem(problem) => {
+                    self.troubles
+                        .push(format!("line {}: {}", problem.line, problem.reason));
+                    continue;
+                }
+            };
+            count += 1;
+            let line = arrival.line;
+            match stream.event(&arrival.raw) {
+                Ok(rules) => self
+                    .fired
+                    .extend(rules.into_iter().map(|rule| Fired { rule, line })),
+                Err(error) => self.troubles.push(format!("line {line}: {error}")),
+            }
+        }
+        if count == 0 {
+            self.troubles
+                .push("the file holds no audit event".to_owned());
+        }
+    }
+}
+
+fn unknown(bench: &Bench, name: &str) -> String {
+    let names = || bench.rules.iter().map(|rule| rule.name.as_str());
+    let known = match closest(name, names().chain([names::QUIET])) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "its rules are {}",
+            names()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    format!("no rule of this folder is called `{name}`; {known}")
+}
