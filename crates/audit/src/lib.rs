@@ -35,4 +35,5 @@
 pub mod event;
 pub mod json;
 pub mod payload;
+pub mod request_info;
 pub mod time;
