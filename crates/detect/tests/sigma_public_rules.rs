@@ -278,12 +278,12 @@ fn the_public_rules_fire_as_their_authors_meant() {
 #[test]
 fn the_public_rules_keep_their_title_identifier_level_and_tags() {
     let Some(loaded) = loaded() else { return };
-    for (rule, metadata) in loaded.rules.iter().zip(&loaded.metadata) {
-        assert_eq!(rule.name, metadata.title);
+    for rule in &loaded.rules {
         assert_eq!(rule.id.as_ref().unwrap().len(), 36);
         assert!([Priority::Notice, Priority::Warning].contains(&rule.priority));
         assert!(rule.tags.iter().any(|tag| tag.starts_with("attack.")));
-        assert!(!rule.description.is_empty() && !metadata.falsepositives.is_empty());
-        assert!(metadata.other.iter().any(|(key, _)| key == "author"));
+        assert!(!rule.description.is_empty());
+        assert_eq!(rule.notes[0].0, "falsepositives");
+        assert!(rule.notes.iter().any(|(key, _)| key == "author"));
     }
 }

@@ -36,5 +36,5 @@ pub use crate::field::{EventContext, Field, Inputs, JsonPath, Kind, Read, Value,
 pub use crate::json_test::{Elements, JsonPredicate, JsonTest, Letters, Quantifier, Subject};
 pub use crate::lookup::Lookup;
 pub use crate::pattern::Pattern;
-pub use crate::rule::{Language, Origin, Priority, Question, Rule};
+pub use crate::rule::{Language, Origin, Priority, Question, Refused, Rule};
 pub use crate::template::{Piece, Template};

@@ -62,6 +62,21 @@ pub enum Language {
     Sigma,
 }
 
+/// A rule that could not be accepted, so that it can still be shown to those who believe that it watches.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// What people call it; `(no title)` when not even that could be read.
+    pub title: Arc<str>,
+    /// Its identifier, if it has one.
+    pub id: Option<Arc<str>>,
+    /// The first of its mistakes, as in the report of its file.
+    pub reason: String,
+    /// The language it was written in.
+    pub language: Language,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
 /// Where a rule was written: for messages, never for identity.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Origin {

@@ -33,6 +33,7 @@
 mod codes;
 mod collection;
 mod condition;
+mod detection;
 mod document;
 mod encodings;
 mod fields;
@@ -51,6 +52,5 @@ mod scalar;
 mod selection;
 mod values;
 
-pub use crate::sigma::document::Metadata;
 pub use crate::sigma::language::is_sigma;
 pub use crate::sigma::load::{Loaded, Loader, Options};

@@ -70,6 +70,10 @@ fn report(folder: &Path) -> String {
     for rule in &loaded.rules {
         writeln!(out, "# rule {:?}: {}", rule.name, rule.condition_text).unwrap();
     }
+    for refused in &loaded.refused {
+        let (line, title) = (refused.origin.line, &refused.title);
+        writeln!(out, "# refused, line {line}: {title:?}: {}", refused.reason).unwrap();
+    }
     out
 }
 

@@ -1,6 +1,11 @@
 //! What Sigma's words mean, one row for each: a detection, an event, and whether it holds.
 
-#![expect(clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 #[path = "reference/mod.rs"]
 mod reference;

@@ -9,8 +9,8 @@ use crate::rule::Priority;
 use crate::sigma::codes;
 use crate::sigma::problems::Problems;
 
-/// The keys of a rule that the specification knows.
-const KEYS: [&str; 21] = [
+/// The keys of a document that mean something.
+const KEYS: [&str; 26] = [
     "title",
     "id",
     "name",
@@ -32,6 +32,12 @@ const KEYS: [&str; 21] = [
     "scope",
     "sigma-version",
     "filter",
+    "correlation",
+    // What kubevigil adds.
+    "kubevigil",
+    "tuning",
+    "covers",
+    "attack-version",
 ];
 
 /// Sigma's levels and the priorities that alerts carry.
@@ -43,31 +49,6 @@ const LEVELS: [(&str, Priority); 5] = [
     ("critical", Priority::Critical),
 ];
 
-/// What the author of a rule wrote about it, for people and programs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Metadata {
-    /// The rule's title.
-    pub title: Arc<str>,
-    /// The rule's unique name for other rules, if it has one.
-    pub name: Option<Arc<str>>,
-    /// Circumstances under which the rule fires although nothing is wrong.
-    pub falsepositives: Vec<String>,
-    /// All other keys that are texts or lists of texts, unknown ones included, in order: author, references, status, date…
-    pub other: Vec<(String, Vec<String>)>,
-}
-
-impl Metadata {
-    /// What people want to read of it, under the keys of the specification: false positives first.
-    pub(super) fn notes(&self) -> Vec<(String, Vec<String>)> {
-        let falsepositives = Some(self.falsepositives.clone()).filter(|texts| !texts.is_empty());
-        let falsepositives = falsepositives.map(|texts| ("falsepositives".to_owned(), texts));
-        falsepositives
-            .into_iter()
-            .chain(self.other.iter().cloned())
-            .collect()
-    }
-}
-
 /// The parts of a document that are neither detection nor filter.
 pub(super) struct Head {
     pub(super) title: Arc<str>,
@@ -77,7 +58,9 @@ pub(super) struct Head {
     pub(super) tags: Vec<Arc<str>>,
     pub(super) fields: Vec<String>,
     pub(super) has_blocks: bool,
-    pub(super) metadata: Metadata,
+    pub(super) name: Option<Arc<str>>,
+    /// What people want to read besides, by key: false positives first, then everything else that is texts, in order.
+    pub(super) notes: Arc<[(String, Vec<String>)]>,
 }
 
 /// Reads the head; mistakes are noted and the rest is read all the same.
@@ -94,39 +77,44 @@ pub(super) fn head(node: &Node, problems: &mut Problems) -> Option<Head> {
     tags.sort();
     tags.dedup();
     let fields = texts(node, "fields", problems);
-    let falsepositives = texts(node, "falsepositives", problems);
+    let notes = notes(node, texts(node, "falsepositives", problems));
     let has_blocks = version(node, problems) >= 3;
     warn_of_near_misses(node, problems);
-    let title: Arc<str> = title?.into();
-    let name = name.map(Arc::from);
-    let metadata = Metadata {
-        title: Arc::clone(&title),
-        name,
-        falsepositives,
-        other: other(node),
-    };
-    let description = description.trim().into();
     Some(Head {
-        title,
+        title: title?.into(),
         id: id.map(Arc::from),
-        description,
+        description: description.trim().into(),
         priority: priority?,
         tags,
         fields,
         has_blocks,
-        metadata,
+        name: name.map(Arc::from),
+        notes,
     })
 }
 
 /// What messages call a document.
 pub(super) fn label(node: &Node) -> String {
-    let kind = ["correlation", "filter"]
-        .into_iter()
-        .find(|kind| node.get(kind).is_some());
+    let kinds = [
+        ("correlation", "correlation"),
+        ("kubevigil", "correlation"),
+        ("filter", "filter"),
+    ];
+    let kind = kinds.iter().find(|(key, _)| node.get(key).is_some());
+    let kind = kind.map(|(_, kind)| *kind);
     match node.get("title").and_then(Node::text) {
         Some(title) => format!("{} \"{title}\"", kind.unwrap_or("rule")),
         None => kind.unwrap_or("rule").to_owned(),
     }
+}
+
+/// Whether a document states a rule, and nothing for other documents.
+pub(super) fn is_rule(node: &Node) -> bool {
+    let has = |key: &&str| node.get(key).is_some();
+    let asks = ["detection", "correlation", "kubevigil", "title"]
+        .iter()
+        .any(has);
+    asks && !["filter", "action"].iter().any(has)
 }
 
 /// Where messages about a whole document point.
@@ -234,7 +222,7 @@ fn warn_of_near_misses(node: &Node, problems: &mut Problems) {
     }
 }
 
-fn other(node: &Node) -> Vec<(String, Vec<String>)> {
+fn notes(node: &Node, falsepositives: Vec<String>) -> Arc<[(String, Vec<String>)]> {
     const ELSEWHERE: [&str; 9] = [
         "title",
         "id",
@@ -246,7 +234,10 @@ fn other(node: &Node) -> Vec<(String, Vec<String>)> {
         "tags",
         "logsource",
     ];
-    let mut other = Vec::new();
+    let mut notes = Vec::new();
+    if !falsepositives.is_empty() {
+        notes.push(("falsepositives".to_owned(), falsepositives));
+    }
     for (key, value) in node.pairs().unwrap_or_default() {
         let nodes = value.items().unwrap_or(std::slice::from_ref(value));
         let texts: Option<Vec<String>> = nodes
@@ -256,8 +247,8 @@ fn other(node: &Node) -> Vec<(String, Vec<String>)> {
         if let (Some(name), Some(texts)) = (key.text(), texts)
             && !ELSEWHERE.contains(&name)
         {
-            other.push((name.to_owned(), texts));
+            notes.push((name.to_owned(), texts));
         }
     }
-    other
+    notes.into()
 }

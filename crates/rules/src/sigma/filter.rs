@@ -1,10 +1,14 @@
 //! Filters: conditions that other documents add to rules.
 
+use kubevigil_diagnostics::Diagnostic;
 use kubevigil_yaml::Node;
 
 use crate::condition::Condition;
 use crate::sigma::codes;
 use crate::sigma::condition::Expr;
+use crate::sigma::document;
+use crate::sigma::item::joined;
+use crate::sigma::load::Draft;
 use crate::sigma::problems::Problems;
 use crate::sigma::selection::Compiler;
 
@@ -13,7 +17,58 @@ pub(super) struct Filter {
     log_source: LogSource,
     /// Identifiers and names; `None` for any rule.
     rules: Option<Vec<String>>,
-    pub(super) condition: Condition,
+    condition: Condition,
+}
+
+/// Filters and whether any rule had use for them.
+#[derive(Default)]
+pub(super) struct Filters {
+    /// Each with its file and the warning for when it is for no rule.
+    list: Vec<(Filter, usize, Diagnostic)>,
+    used: Vec<bool>,
+}
+
+impl Filters {
+    /// Adds a filter that stands in the file of this number.
+    pub(super) fn add(&mut self, filter: Filter, draft: &Draft) {
+        let unused = Diagnostic::warning(
+            codes::UNUSED_FILTER,
+            "the filter is for no rule that was loaded",
+        )
+        .help("its log source must be stated by the rule as well, and `rules` must have the `id` or `name` of a detection; correlations have no filters")
+        .within(document::label(&draft.node))
+        .at(&draft.source, document::first_key(&draft.node));
+        self.list.push((filter, draft.file, unused));
+        self.used.push(false);
+    }
+
+    /// The condition with those of the filters that are for the rule.
+    pub(super) fn apply(
+        &mut self,
+        condition: Condition,
+        log_source: &LogSource,
+        id: Option<&str>,
+        name: Option<&str>,
+    ) -> Condition {
+        let mut parts = vec![condition];
+        for ((filter, ..), used) in self.list.iter().zip(&mut self.used) {
+            if filter.is_for(log_source, id, name) {
+                *used = true;
+                parts.push(filter.condition.clone());
+            }
+        }
+        joined(parts, Condition::All)
+    }
+
+    /// The files of filters that were for no rule, each with its warning.
+    pub(super) fn unused(self) -> impl Iterator<Item = (usize, Diagnostic)> {
+        let unused = self
+            .list
+            .into_iter()
+            .zip(self.used)
+            .filter(|(_, used)| !used);
+        unused.map(|((_, file, warning), _)| (file, warning))
+    }
 }
 
 /// What a log source states.
@@ -81,12 +136,7 @@ impl Filter {
     }
 
     /// Whether the filter is for a rule with these identifiers.
-    pub(super) fn is_for(
-        &self,
-        log_source: &LogSource,
-        id: Option<&str>,
-        name: Option<&str>,
-    ) -> bool {
+    fn is_for(&self, log_source: &LogSource, id: Option<&str>, name: Option<&str>) -> bool {
         let named = |rules: &Vec<String>| {
             rules
                 .iter()

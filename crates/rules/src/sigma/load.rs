@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kubevigil_diagnostics::{Diagnostic, FileReport, Source};
+use kubevigil_diagnostics::{Diagnostic, FileReport, Severity, Source};
 use kubevigil_yaml::Node;
 
-use crate::condition::Condition;
-use crate::rule::{Language, Origin, Question, Rule};
+use crate::rule::{Language, Origin, Refused, Rule};
 use crate::sigma::codes;
 use crate::sigma::collection::Collection;
-use crate::sigma::document::{self, Metadata};
+use crate::sigma::detection::{self, Meanings, Outcome};
+use crate::sigma::document;
 use crate::sigma::fields::Fields;
-use crate::sigma::filter::{Filter, LogSource};
-use crate::sigma::lints;
-use crate::sigma::output;
+use crate::sigma::filter::{Filter, Filters};
 use crate::sigma::pipeline;
 use crate::sigma::problems::Problems;
-use crate::sigma::selection::Compiler;
 use crate::sigma::values::Placeholders;
 
 /// What rules mean besides what stands in their files.
@@ -27,7 +24,7 @@ pub struct Options {
     pub placeholders: std::collections::BTreeMap<String, Vec<String>>,
 }
 
-/// Loads Sigma files: rules, filters and pipelines.
+/// Loads Sigma files: rules, correlations, filters and pipelines.
 ///
 /// See the [module page](crate::sigma) for how, and for an example.
 #[derive(Debug, Default)]
@@ -37,31 +34,27 @@ pub struct Loader {
     files: Vec<FileReport>,
     rules: Vec<Draft>,
     filters: Vec<Draft>,
+    refused: Vec<(usize, Refused)>,
 }
 
 /// What all files together gave.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The rules, in the order in which they were loaded. Rules with errors and rules for other log sources are left out.
+    /// The rules, correlations among them, in the order in which they were loaded. Rules with errors and rules for other log
+    /// sources are left out.
     pub rules: Vec<Arc<Rule>>,
-    /// What the author of each of `rules` wrote besides, in the same order.
-    pub metadata: Vec<Metadata>,
+    /// The rules and correlations with errors, in the order in which they were loaded.
+    pub refused: Vec<Refused>,
     /// One report for each file, in the order in which they were loaded.
     pub files: Vec<FileReport>,
 }
 
 /// A document that waits for the other files.
 #[derive(Debug)]
-struct Draft {
-    node: Node,
-    source: Arc<Source>,
-    file: usize,
-}
-
-/// Filters and whether any rule had use for them.
-struct Filters {
-    list: Vec<(Filter, usize, Diagnostic)>,
-    used: Vec<bool>,
+pub(super) struct Draft {
+    pub(super) node: Node,
+    pub(super) source: Arc<Source>,
+    pub(super) file: usize,
 }
 
 impl Loader {
@@ -76,79 +69,110 @@ impl Loader {
     /// Reads a file. `name` is what messages call it. What its rules mean is decided by [`Loader::finish`].
     pub fn load_file(&mut self, name: &str, text: &str) {
         let source = Source::file(name, text);
-        let mut diagnostics = Vec::new();
-        let file = self.files.len();
+        self.files.push(FileReport {
+            file: name.to_owned(),
+            diagnostics: Vec::new(),
+        });
         match kubevigil_yaml::parse(text) {
             Ok(documents) => {
                 let mut collection = Collection::default();
                 for document in documents.iter().filter(|document| !document.root.is_null()) {
-                    let mut problems = Problems::new(&source, document::label(&document.root));
-                    if let Some(node) = collection.document(&document.root, &mut problems) {
-                        self.document(node, file, &mut problems);
-                    }
-                    diagnostics.append(&mut problems.list);
+                    self.document(&document.root, &source, &mut collection);
                 }
             }
             Err(error) => {
                 let problem = Diagnostic::error(codes::YAML, error.message);
-                diagnostics.push(problem.at(&source, error.offset..error.offset));
+                let problem = problem.at(&source, error.offset..error.offset);
+                self.note(self.files.len() - 1, vec![problem]);
             }
         }
-        self.files.push(FileReport {
-            file: name.to_owned(),
-            diagnostics,
-        });
     }
 
-    fn document(&mut self, node: Node, file: usize, problems: &mut Problems) {
-        let source = Arc::clone(&problems.source);
-        if pipeline::is_pipeline(&node) {
+    fn document(&mut self, root: &Node, source: &Arc<Source>, collection: &mut Collection) {
+        let file = self.files.len() - 1;
+        let mut problems = Problems::new(source, document::label(root));
+        let merged = collection.document(root, &mut problems);
+        let is_whole = merged.is_some();
+        let draft = Draft {
+            node: merged.unwrap_or_else(|| root.clone()),
+            source: Arc::clone(source),
+            file,
+        };
+        if !is_whole {
+            self.refuse(&draft, &problems.list);
+        } else if pipeline::is_pipeline(&draft.node) {
             problems.item = "pipeline".to_owned();
-            pipeline::read(&node, &mut self.fields, &mut self.placeholders, problems);
-        } else if let Some((key, _)) = node.entry("correlation") {
-            let message = "correlations are not supported yet";
-            let help = "leave this document out; the rules that it names work on their own";
-            problems.error_with_help::<()>(codes::UNSUPPORTED, key.span.clone(), message, help);
-        } else if node.get("filter").is_some() {
-            self.filters.push(Draft { node, source, file });
+            pipeline::read(
+                &draft.node,
+                &mut self.fields,
+                &mut self.placeholders,
+                &mut problems,
+            );
+        } else if draft.node.get("filter").is_some() {
+            self.filters.push(draft);
         } else {
-            self.rules.push(Draft { node, source, file });
+            self.rules.push(draft);
         }
+        self.note(file, problems.list);
     }
 
     /// The rules of everything that was loaded, and the reports.
-    pub fn finish(mut self) -> Loaded {
+    pub fn finish(self) -> Loaded {
+        self.finish_with(&[])
+    }
+
+    /// The same; correlations may also count `others`, rules of other languages, by their names.
+    pub fn finish_with(mut self, _others: &[Arc<Rule>]) -> Loaded {
         let mut filters = self.compile_filters();
-        let mut loaded = Loaded {
-            rules: Vec::new(),
-            metadata: Vec::new(),
-            files: Vec::new(),
-        };
+        let mut rules = Vec::new();
         let mut ids: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for draft in std::mem::take(&mut self.rules) {
             let mut problems = Problems::new(&draft.source, document::label(&draft.node));
-            if let Some((rule, metadata)) = self.rule(&draft, &mut filters, &mut problems) {
-                warn_of_known_id(&rule, &draft.node, &mut ids, &mut problems);
-                loaded.rules.push(Arc::new(rule));
-                loaded.metadata.push(metadata);
+            match self.compile(&draft, &mut filters, &mut problems) {
+                Outcome::Rule(rule) => {
+                    warn_of_known_id(&rule, &draft.node, &mut ids, &mut problems);
+                    rules.push(Arc::from(rule));
+                }
+                Outcome::Refused => self.refuse(&draft, &problems.list),
+                Outcome::ElsewhereLogged => {}
             }
             self.note(draft.file, problems.list);
         }
-        let unused = filters
-            .list
-            .into_iter()
-            .zip(filters.used)
-            .filter(|(_, used)| !used);
-        for ((_, file, warning), _) in unused {
+        for (file, warning) in filters.unused() {
             self.note(file, vec![warning]);
         }
-        for report in &mut self.files {
-            report
-                .diagnostics
-                .sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
+        self.loaded(rules)
+    }
+
+    fn compile(&self, draft: &Draft, filters: &mut Filters, problems: &mut Problems) -> Outcome {
+        if let Some((key, _)) = draft.node.entry("correlation") {
+            let message = "correlations are not supported yet";
+            let help = "leave this document out; the rules that it names work on their own";
+            problems.error_with_help::<()>(codes::UNSUPPORTED, key.span.clone(), message, help);
+            return Outcome::Refused;
         }
-        loaded.files = self.files;
-        loaded
+        detection::compile(draft, self.meanings(), filters, problems)
+    }
+
+    fn meanings(&self) -> Meanings<'_> {
+        Meanings {
+            fields: &self.fields,
+            placeholders: &self.placeholders,
+        }
+    }
+
+    fn compile_filters(&mut self) -> Filters {
+        let mut filters = Filters::default();
+        for draft in std::mem::take(&mut self.filters) {
+            let mut problems = Problems::new(&draft.source, document::label(&draft.node));
+            let mut compiler = self.meanings().compiler(false, &mut problems);
+            let filter = Filter::read(&draft.node, &mut compiler);
+            if let Some(filter) = filter.filter(|_| !problems.any_error()) {
+                filters.add(filter, &draft);
+            }
+            self.note(draft.file, problems.list);
+        }
+        filters
     }
 
     fn note(&mut self, file: usize, mut problems: Vec<Diagnostic>) {
@@ -157,130 +181,51 @@ impl Loader {
         }
     }
 
-    fn compiler<'c>(&'c self, has_blocks: bool, problems: &'c mut Problems) -> Compiler<'c> {
-        Compiler {
-            fields: &self.fields,
-            placeholders: &self.placeholders,
-            has_blocks,
-            problems,
+    /// Remembers a rule with mistakes. Documents that are no rules, and those that only change later ones, are none.
+    fn refuse(&mut self, draft: &Draft, problems: &[Diagnostic]) {
+        let mut problems = problems.iter();
+        let error = problems.find(|problem| problem.severity == Severity::Error);
+        if let Some(error) = error.filter(|_| document::is_rule(&draft.node)) {
+            let text = |key| Some(draft.node.get(key)?.text()?.into());
+            let refused = Refused {
+                title: text("title").unwrap_or_else(|| "(no title)".into()),
+                id: text("id"),
+                reason: error.message.clone(),
+                language: Language::Sigma,
+                origin: draft.origin(),
+            };
+            self.refused.push((draft.file, refused));
         }
     }
 
-    fn compile_filters(&mut self) -> Filters {
-        let mut list = Vec::new();
-        for draft in std::mem::take(&mut self.filters) {
-            let mut problems = Problems::new(&draft.source, document::label(&draft.node));
-            let filter = Filter::read(&draft.node, &mut self.compiler(false, &mut problems));
-            if let Some(filter) = filter.filter(|_| !problems.any_error()) {
-                let unused = Diagnostic::warning(codes::UNUSED_FILTER, "the filter is for no rule that was loaded")
-                    .help("its log source must be stated by the rule as well, and `rules` must have the rule's `id` or `name`")
-                    .within(&problems.item)
-                    .at(&draft.source, document::first_key(&draft.node));
-                list.push((filter, draft.file, unused));
-            }
-            self.note(draft.file, problems.list);
+    fn loaded(mut self, rules: Vec<Arc<Rule>>) -> Loaded {
+        for report in &mut self.files {
+            report
+                .diagnostics
+                .sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
         }
-        let used = vec![false; list.len()];
-        Filters { list, used }
-    }
-
-    fn rule(
-        &self,
-        draft: &Draft,
-        filters: &mut Filters,
-        problems: &mut Problems,
-    ) -> Option<(Rule, Metadata)> {
-        let node = &draft.node;
-        let log_source = self.log_source(node, problems)?;
-        let head = document::head(node, problems);
-        let has_blocks = head.as_ref().is_some_and(|head| head.has_blocks);
-        let Some(body) = node.get("detection") else {
-            let message = "key `detection` is missing";
-            return problems.error(codes::STRUCTURE, document::first_key(node), message);
-        };
-        let detection = self.compiler(has_blocks, problems).detection(body, &[]);
-        let (head, detection) = (head?, detection?);
-        lints::check(body, &detection.expressions, &self.fields, problems);
-        if problems.any_error() {
-            return None;
+        self.refused
+            .sort_by_key(|(file, refused)| (*file, refused.origin.line));
+        Loaded {
+            rules,
+            refused: self
+                .refused
+                .into_iter()
+                .map(|(_, refused)| refused)
+                .collect(),
+            files: self.files,
         }
-        let name = head.metadata.name.as_deref();
-        let (line, _) = draft.source.position(document::first_key(node).start);
-        let rule = Rule {
-            output: output::template(&head.title, &head.fields, &self.fields),
-            name: head.title,
-            question: Question::Event(filters.apply(
-                detection.condition,
-                &log_source,
-                head.id.as_deref(),
-                name,
-            )),
-            id: head.id,
-            short_name: head.metadata.name.clone(),
-            notes: head.metadata.notes().into(),
-            description: head.description,
-            priority: head.priority,
-            tags: head.tags.into(),
-            condition_text: output::condition_text(body).into(),
-            enabled: true,
-            source: "k8s_audit".into(),
-            language: Language::Sigma,
-            origin: Origin {
-                file: draft.source.name.as_str().into(),
-                line,
-            },
-        };
-        Some((rule, head.metadata))
-    }
-
-    /// What the rule's log source states, if that can be Kubernetes audit events.
-    fn log_source(&self, node: &Node, problems: &mut Problems) -> Option<LogSource> {
-        let Some((_, value)) = node.entry("logsource") else {
-            let help = "write `logsource: {product: kubernetes, service: audit}`";
-            let message = "key `logsource` is missing";
-            return problems.error_with_help(
-                codes::STRUCTURE,
-                document::first_key(node),
-                message,
-                help,
-            );
-        };
-        if value.pairs().is_none() {
-            return problems.error(
-                codes::STRUCTURE,
-                value.span.clone(),
-                "`logsource` must be a map",
-            );
-        }
-        let log_source = LogSource::of(node);
-        if !log_source.is_kubernetes_audit() {
-            let message = "the rule is for another log source and is skipped";
-            let help =
-                "rules for Kubernetes audit events say `product: kubernetes` and `service: audit`";
-            problems.warning(codes::OTHER_LOG_SOURCE, value.span.clone(), message, help);
-            return None;
-        }
-        Some(log_source)
     }
 }
 
-impl Filters {
-    /// The condition with those of the filters that are for the rule.
-    fn apply(
-        &mut self,
-        condition: Condition,
-        log_source: &LogSource,
-        id: Option<&str>,
-        name: Option<&str>,
-    ) -> Condition {
-        let mut parts = vec![condition];
-        for ((filter, ..), used) in self.list.iter().zip(&mut self.used) {
-            if filter.is_for(log_source, id, name) {
-                *used = true;
-                parts.push(filter.condition.clone());
-            }
+impl Draft {
+    /// Where the document was written.
+    pub(super) fn origin(&self) -> Origin {
+        let (line, _) = self.source.position(document::first_key(&self.node).start);
+        Origin {
+            file: self.source.name.as_str().into(),
+            line,
         }
-        crate::sigma::item::joined(parts, Condition::All)
     }
 }
 
@@ -303,11 +248,7 @@ fn warn_of_known_id(
             .get("id")
             .map_or(node.span.clone(), |value| value.span.clone());
         let message = format!("rule \"{other}\" has the same `id`");
-        problems.warning(
-            codes::DUPLICATE_ID,
-            span,
-            message,
-            "give each rule an `id` of its own: tools tell rules apart by it",
-        );
+        let help = "give each rule an `id` of its own: tools tell rules apart by it";
+        problems.warning(codes::DUPLICATE_ID, span, message, help);
     }
 }
