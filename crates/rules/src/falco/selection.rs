@@ -34,6 +34,16 @@ pub struct Selector {
 ///
 /// Rules less urgent than `threshold` never run, whatever a selector says. The others start as their files say.
 pub fn select(rules: &[Arc<Rule>], threshold: Priority, selectors: &[Selector]) -> Vec<Arc<Rule>> {
+    select_from(rules, threshold, selectors, |rule| rule.enabled)
+}
+
+/// As [`select`], for callers who know more than the files about which rules run as long as no selector names them.
+pub fn select_from(
+    rules: &[Arc<Rule>],
+    threshold: Priority,
+    selectors: &[Selector],
+    starts: impl Fn(&Rule) -> bool,
+) -> Vec<Arc<Rule>> {
     let candidates: Vec<_> = rules
         .iter()
         .filter(|rule| rule.priority >= threshold)
@@ -41,7 +51,7 @@ pub fn select(rules: &[Arc<Rule>], threshold: Priority, selectors: &[Selector]) 
     let mut running: Vec<_> = candidates
         .iter()
         .copied()
-        .filter(|rule| rule.enabled)
+        .filter(|rule| starts(rule))
         .collect();
     for selector in selectors {
         if let Some(pattern) = &selector.rule {
