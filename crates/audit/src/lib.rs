@@ -35,5 +35,6 @@
 pub mod event;
 pub mod json;
 pub mod payload;
+pub mod policy;
 pub mod request_info;
 pub mod time;

@@ -38,15 +38,14 @@ fn terms(selector: &str) -> Vec<&str> {
 
 /// Key, whether the operator asks for equality, and value. The operator met first, read from the left, counts.
 fn parts(term: &str) -> Option<(&str, bool, &str)> {
-    let at = term.char_indices().find_map(|(at, _)| {
+    term.char_indices().find_map(|(at, _)| {
         let rest = term.get(at..)?;
         let operators = [("!=", false), ("==", true), ("=", true)];
         operators.into_iter().find_map(|(operator, is_equal)| {
             let value = rest.strip_prefix(operator)?;
             Some((term.get(..at)?, is_equal, value))
         })
-    });
-    at
+    })
 }
 
 /// A value without its escapes: `\\`, `\,` and `\=`. A bare `=` or `,` and any other escape are mistakes.

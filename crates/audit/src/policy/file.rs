@@ -1,0 +1,216 @@
+//! A policy file, read as the API server reads it.
+
+use kubevigil_diagnostics::{Diagnostic, Source};
+use kubevigil_yaml::Node;
+
+use super::Policy;
+use super::decode;
+use super::faults::{Faults, codes};
+use super::scalar::JsonType;
+use super::validate;
+
+/// What became of a file.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// The policy, if there is enough of one to evaluate it; also when the server refuses it for what stands in it.
+    pub policy: Option<Policy>,
+    /// What stops the API server, in the order in which it looks; empty when it accepts the file.
+    pub refusals: Vec<Refusal>,
+    /// The refusals, and the keys that the server drops or takes twice, with their places.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Something that stops the API server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Which step of loading fails.
+    pub layer: Layer,
+    /// The path as the server prints it (`rules[0].level`); empty where it prints none.
+    pub path: String,
+    /// The server's label for what it validates (`Required value`); empty elsewhere.
+    pub label: &'static str,
+    /// One sentence, lower case, without a full stop.
+    pub message: String,
+}
+
+/// The steps in which the API server loads a policy (spec 3.2); a step is reached only when those before it succeed.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Layer {
+    /// Syntax, types, kind and version.
+    Decode,
+    /// Whether an apiVersion was given.
+    Version,
+    /// The values.
+    Validate,
+    /// Whether there are rules.
+    Count,
+}
+
+const API_VERSION: &str = "audit.k8s.io/v1";
+
+impl PolicyFile {
+    /// Reads a policy. `name` is what messages call the file.
+    pub fn read(name: &str, text: &str) -> Self {
+        let source = Source::file(name, text);
+        let mut faults = Faults::new(&source);
+        let policy = read(text, &mut faults);
+        Self {
+            policy,
+            refusals: faults.refusals,
+            diagnostics: faults.diagnostics,
+        }
+    }
+
+    /// Reads a policy that stands inside another file. Places are those of the whole file.
+    pub fn of_node(source: &std::sync::Arc<Source>, root: &Node) -> Self {
+        let mut faults = Faults::new(source);
+        let policy = document(root, &mut faults);
+        Self {
+            policy,
+            refusals: faults.refusals,
+            diagnostics: faults.diagnostics,
+        }
+    }
+
+    /// Whether the API server accepts the file.
+    pub fn is_valid(&self) -> bool {
+        self.refusals.is_empty()
+    }
+}
+
+fn read(text: &str, faults: &mut Faults) -> Option<Policy> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = faults.source.text.len() - text.len();
+    if text.trim_start().starts_with('{')
+        && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text)
+    {
+        let message =
+            format!("a file that begins with `{{` must be JSON, and this is none: {error}");
+        let help = "mend it, or write it as YAML in block style";
+        faults.refuse(Layer::Decode, "", "", 0..0, message, Some(help.to_owned()));
+        return None;
+    }
+    let documents = match kubevigil_yaml::parse(&faults.source.text.clone()) {
+        Ok(documents) => documents,
+        Err(error) => {
+            let place = error.offset.max(mark)..error.offset.max(mark);
+            faults.refuse(
+                Layer::Decode,
+                "",
+                "",
+                place,
+                format!("the file is no YAML: {}", error.message),
+                None,
+            );
+            return None;
+        }
+    };
+    if let Some(second) = documents.get(1) {
+        let message =
+            "the API server reads only the first document of the file; this one means nothing";
+        let diagnostic = Diagnostic::error(codes::SECOND_DOCUMENT, message)
+            .at(&faults.source, second.root.span.clone())
+            .help("put all rules under one `rules:`");
+        faults.diagnostics.push(diagnostic);
+    }
+    match documents.first() {
+        Some(first) => document(&first.root, faults),
+        None => {
+            no_version(0..0, faults);
+            None
+        }
+    }
+}
+
+fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
+    match JsonType::of(root) {
+        JsonType::Object => {}
+        JsonType::Null => {
+            no_version(root.span.clone(), faults);
+            return None;
+        }
+        other => {
+            let message = format!("a policy must be a map of keys, not {}", other.word());
+            let help = "begin with `apiVersion: audit.k8s.io/v1`, `kind: Policy`, `rules:`";
+            faults.refuse(
+                Layer::Decode,
+                "",
+                "",
+                root.span.clone(),
+                message,
+                Some(help.to_owned()),
+            );
+            return None;
+        }
+    }
+    if !is_policy(root, faults) {
+        return None;
+    }
+    let draft = decode::policy(root, faults);
+    if faults.refusals.is_empty() {
+        match root
+            .get("apiVersion")
+            .and_then(Node::text)
+            .filter(|version| !version.is_empty())
+        {
+            Some(API_VERSION) => validate::check(&draft, faults),
+            _ => no_version(start_of(root), faults),
+        }
+    }
+    Some(draft.policy())
+}
+
+/// Whether kind and version are those of a policy, or missing, which the server notices later.
+fn is_policy(root: &Node, faults: &mut Faults) -> bool {
+    let text = |key: &str| root.get(key).filter(|node| !node.is_null());
+    let version = text("apiVersion").and_then(Node::text).unwrap_or_default();
+    let kind = text("kind").and_then(Node::text).unwrap_or_default();
+    let (key, message, help) = if !matches!(version, "" | API_VERSION | "__internal") {
+        let help = match version {
+            "audit.k8s.io/v1alpha1" | "audit.k8s.io/v1beta1" => {
+                "write `apiVersion: audit.k8s.io/v1`; the older versions were removed in Kubernetes 1.24, the keys are the same"
+            }
+            _ => "write `apiVersion: audit.k8s.io/v1`",
+        };
+        let message = format!(
+            "no kind `{kind}` is registered for version `{version}`, so the API server cannot decode the file"
+        );
+        ("apiVersion", message, help)
+    } else if kind == "PolicyList" {
+        (
+            "kind",
+            "a PolicyList cannot be converted into a Policy".to_owned(),
+            "put one Policy into the file",
+        )
+    } else if !matches!(kind, "" | "Policy") {
+        (
+            "kind",
+            format!("no kind `{kind}` is registered for version `{API_VERSION}`"),
+            "write `kind: Policy`",
+        )
+    } else {
+        return true;
+    };
+    let span = text(key).map_or(root.span.clone(), |node| node.span.clone());
+    faults.refuse(Layer::Decode, "", "", span, message, Some(help.to_owned()));
+    false
+}
+
+fn no_version(span: std::ops::Range<usize>, faults: &mut Faults) {
+    let message =
+        "the file names no apiVersion, so the API server does not recognise it as a policy";
+    let help = "put `apiVersion: audit.k8s.io/v1` and `kind: Policy` at the top";
+    faults.refuse(
+        Layer::Version,
+        "",
+        "",
+        span,
+        message.to_owned(),
+        Some(help.to_owned()),
+    );
+}
+
+fn start_of(root: &Node) -> std::ops::Range<usize> {
+    let first = root.pairs().and_then(<[_]>::first);
+    first.map_or(root.span.clone(), |(key, _)| key.span.clone())
+}
