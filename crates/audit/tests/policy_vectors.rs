@@ -1,6 +1,6 @@
 //! The policies and requests of the shared vectors, loaded and decided as kube-apiserver does.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! Every method and URL of the shared vectors, cut as kube-apiserver cuts them.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 

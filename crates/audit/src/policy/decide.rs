@@ -120,8 +120,13 @@ impl PolicyRule {
         if request.is_resource_request {
             return Some(Mismatch::IsAResource);
         }
-        let matches = |pattern: &Box<str>| matches_url(pattern, request.path);
-        (!self.non_resource_urls.iter().any(matches)).then_some(Mismatch::NonResourceUrls)
+        let matches = |pattern| matches_url(pattern, request.path);
+        (!self
+            .non_resource_urls
+            .iter()
+            .map(AsRef::as_ref)
+            .any(matches))
+        .then_some(Mismatch::NonResourceUrls)
     }
 
     /// The same for a rule about resources (spec 4.3).

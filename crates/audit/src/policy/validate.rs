@@ -52,9 +52,8 @@ fn check_rule(path: &str, rule: &RuleDraft, faults: &mut Faults) {
         }
     }
     stages(&format!("{path}.omitStages"), &rule.omit_stages, faults);
-    if !rule.non_resource_urls.is_empty()
-        && !(rule.resources.is_empty() && rule.namespaces.is_empty())
-    {
+    let selects_resources = !rule.resources.is_empty() || !rule.namespaces.is_empty();
+    if selects_resources && !rule.non_resource_urls.is_empty() {
         let message = "a rule can select resources and namespaces, or URLs, but not both";
         let path = format!("{path}.nonResourceURLs");
         invalid(
