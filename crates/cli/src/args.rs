@@ -11,6 +11,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use kubevigil_detect::RuleMatching;
 use kubevigil_rules::Priority;
 
+use crate::rule_set::Profile;
+
 pub(crate) use crate::args::rule_tools::TestArgs;
 
 /// Watch a Kubernetes cluster through its audit log.
@@ -108,7 +110,7 @@ pub(crate) struct RulesArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
     Check(CheckArgs),
-    /// List rules with their priority and whether they are enabled.
+    /// List rules with their priority and whether they take part, or why not.
     List {
         #[command(flatten)]
         rules: RuleArgs,
@@ -116,9 +118,9 @@ pub(crate) enum RulesCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Show one rule: what it detects, its condition with everything substituted, its output.
+    /// Show one rule: what it detects, its condition with everything substituted, its output, its author's notes.
     Show {
-        /// The rule's name.
+        /// The rule's name, or its identifier.
         rule: String,
         #[command(flatten)]
         rules: RuleArgs,
@@ -212,6 +214,10 @@ pub(crate) struct RuleArgs {
     /// Leave out rules less urgent than this.
     #[arg(long, value_name = "PRIORITY", default_value = "debug", ignore_case = true, value_parser = priorities())]
     pub(crate) min_priority: Priority,
+    /// How much to hear from the built-in rules: only what is always worth a look, what a team that reads alerts every day wants, or
+    /// everything. Rules without a profile take part in all three.
+    #[arg(long, value_enum, default_value_t = Profile::Standard, hide_possible_values = true, value_name = "quiet|standard|paranoid")]
+    pub(crate) profile: Profile,
     /// Read fields as their descriptions say where Falco's plugin does something else (see docs/deviations.md).
     #[arg(long)]
     pub(crate) fixed_fields: bool,

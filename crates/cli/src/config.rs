@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Matching;
-use crate::rule_set::RuleChoice;
+use crate::rule_set::{Profile, RuleChoice};
 
 pub(crate) use read::{ConfigReport, read, read_or_fail, schema};
 
@@ -96,11 +96,13 @@ pub(crate) struct RulesConfig {
     pub(crate) files: Vec<PathBuf>,
     /// Report the first rule that matches an event, or every one.
     pub(crate) matching: MatchingConfig,
+    /// How much to hear from rules that name a profile, as the built-in ones do: quiet, standard or paranoid.
+    pub(crate) profile: Profile,
     /// Rules less urgent than this do not run: emergency, alert, critical, error, warning, notice, informational, debug.
     #[serde(with = "priority")]
     #[schemars(with = "String")]
     pub(crate) min_priority: Priority,
-    /// Rules to enable and disable, in order, as in Falco's `rules:` key.
+    /// Rules to enable and disable, in order, as in Falco's `rules:` key. A rule that is enabled here takes part whatever the profile.
     pub(crate) select: Vec<SelectConfig>,
     /// Read fields as their descriptions say where Falco's plugin does something else.
     pub(crate) fixed_fields: bool,
@@ -233,6 +235,7 @@ impl Default for RulesConfig {
             default_rules: true,
             files: Vec::new(),
             matching: MatchingConfig::All,
+            profile: Profile::Standard,
             min_priority: Priority::Debug,
             select: Vec::new(),
             fixed_fields: false,
@@ -267,6 +270,7 @@ impl RulesConfig {
             default_rules: self.default_rules,
             files: self.files.clone(),
             fixed_fields: self.fixed_fields,
+            profile: self.profile,
             min_priority: self.min_priority,
             selectors: self
                 .select

@@ -1,15 +1,15 @@
-//! `kubevigil rules`: check, list, show, fields.
+//! `kubevigil rules`: check, list, show, fields, test.
 
 mod check;
 mod fields;
 mod list;
 mod show;
+mod summary;
 mod test;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use kubevigil_rules::Rule;
 use serde::Serialize;
 
 use crate::args::{RuleArgs, RulesArgs, RulesCommand};
@@ -29,51 +29,12 @@ pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The rules that the arguments name; rule files that do not load are an error that shows all that is wrong with them.
+/// The rules that the arguments name, as a daemon would run them. Whatever is wrong with the files is shown; only what a daemon would not
+/// start with is an error.
 fn load(arguments: &RuleArgs) -> anyhow::Result<RuleSet> {
     let rule_set = RuleSet::load(&RuleChoice::from(arguments));
-    rule_set.require_loaded()?;
+    rule_set.accept()?;
     Ok(rule_set)
-}
-
-/// A rule as programs read it.
-#[derive(Serialize)]
-struct RuleSummary<'r> {
-    rule: &'r str,
-    description: String,
-    priority: &'r str,
-    enabled: bool,
-    source: &'r str,
-    tags: &'r [std::sync::Arc<str>],
-    language: kubevigil_rules::Language,
-    file: &'r str,
-    line: usize,
-    condition: &'r str,
-    output: &'r str,
-    level: &'static str,
-}
-
-impl<'r> RuleSummary<'r> {
-    fn new(rule: &'r Rule) -> Self {
-        Self {
-            rule: &rule.name,
-            description: rule
-                .description
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
-            priority: rule.priority.as_str(),
-            enabled: rule.enabled,
-            source: &rule.source,
-            tags: &rule.tags,
-            language: rule.language,
-            file: &rule.origin.file,
-            line: rule.origin.line,
-            condition: &rule.condition_text,
-            output: &rule.output.text,
-            level: fields::level_of(rule),
-        }
-    }
 }
 
 /// Writes one JSON value on a line.

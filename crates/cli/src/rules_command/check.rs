@@ -7,7 +7,7 @@ use kubevigil_diagnostics::{FileReport, render_text};
 use kubevigil_rules::Priority;
 
 use crate::args::{CheckArgs, Format};
-use crate::rule_set::{RuleChoice, RuleSet};
+use crate::rule_set::{Profile, RuleChoice, RuleSet};
 use crate::rules_command::write_json;
 use crate::scan::wording::plural;
 use crate::terminal;
@@ -17,6 +17,7 @@ pub(super) fn execute(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
         default_rules: arguments.with_default_rules,
         files: arguments.files.clone(),
         fixed_fields: arguments.fixed_fields,
+        profile: Profile::Paranoid,
         min_priority: Priority::Debug,
         selectors: Vec::new(),
     });
@@ -27,13 +28,11 @@ pub(super) fn execute(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
             Format::Text => write_text(&mut out, report)?,
         }
     }
-    Ok(
-        match (rule_set.unreadable(), rule_set.loaded.successful()) {
-            (true, _) => ExitCode::from(2),
-            (false, true) => ExitCode::SUCCESS,
-            (false, false) => ExitCode::from(1),
-        },
-    )
+    Ok(match (rule_set.unreadable(), rule_set.successful()) {
+        (true, _) => ExitCode::from(2),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    })
 }
 
 fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
