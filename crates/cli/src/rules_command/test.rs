@@ -16,6 +16,7 @@ mod folders;
 mod names;
 mod report;
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use anyhow::bail;
 use crate::args::TestArgs;
 use crate::rules_command::test::bench::Bench;
 use crate::rules_command::test::case::Verdict;
-use crate::rules_command::test::folders::Folder;
+use crate::rules_command::test::folders::{CaseFile, Folder};
 use crate::rules_command::test::report::Report;
 
 pub(super) fn execute(arguments: &TestArgs) -> anyhow::Result<ExitCode> {
@@ -38,25 +39,28 @@ pub(super) fn execute(arguments: &TestArgs) -> anyhow::Result<ExitCode> {
     for folder in &folders {
         test_folder(folder, arguments, &mut report)?;
     }
-    if report.cases() == 0
-        && let Some(text) = &arguments.filter
-    {
+    if let (true, Some(text)) = (report.is_empty(), &arguments.filter) {
         bail!("no case has \"{text}\" in its path");
     }
-    report.finish()
+    Ok(report.finish()?)
 }
 
-fn test_folder(folder: &Folder, arguments: &TestArgs, report: &mut Report) -> anyhow::Result<()> {
-    let mut wanted = folder.cases.iter().filter(|case| {
-        let filter = arguments.filter.as_deref();
-        filter.is_none_or(|text| case.path.to_string_lossy().contains(text))
-    });
+fn test_folder(folder: &Folder, arguments: &TestArgs, report: &mut Report) -> io::Result<()> {
+    let filter = arguments.filter.as_deref();
+    let wanted = folder
+        .cases
+        .iter()
+        .filter(|case| filter.is_none_or(|text| case.path.to_string_lossy().contains(text)));
+    let wanted: Vec<&CaseFile> = wanted.collect();
+    if filter.is_some() && wanted.is_empty() {
+        return Ok(());
+    }
     let bench = match Bench::load(folder, arguments) {
         Ok(bench) => bench,
         Err(problem) => return report.broken_folder(folder, &problem),
     };
-    report.folder(folder, &bench)?;
-    wanted.try_for_each(|case| {
+    report.folder(folder, &bench, filter.is_none())?;
+    wanted.into_iter().try_for_each(|case| {
         let begun = Instant::now();
         let verdict = Verdict::of(&bench, case);
         report.case(&bench, case, &verdict, begun.elapsed())

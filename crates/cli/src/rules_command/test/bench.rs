@@ -9,14 +9,17 @@ use kubevigil_diagnostics::render_text;
 use kubevigil_rules::{Priority, Rule};
 
 use crate::args::TestArgs;
-use crate::rule_set::{RuleChoice, RuleSet};
+use crate::rule_set::{Profile, RuleChoice, RuleSet, Standing};
 use crate::rules_command::test::folders::Folder;
 use crate::rules_command::test::names;
 
 /// A folder's rules, compiled.
 pub(super) struct Bench {
-    /// The rules, in the order of their files.
+    /// The rules that raise alerts, in the order of their files. Those that only correlations count cannot be expected, so they are
+    /// not among them.
     pub(super) rules: Vec<TestedRule>,
+    /// What their author should know about them.
+    pub(super) warnings: Vec<String>,
     matcher: Matcher,
 }
 
@@ -25,15 +28,11 @@ pub(super) struct TestedRule {
     pub(super) rule: Arc<Rule>,
     /// What names of folders call it.
     pub(super) name: String,
-    /// Whether it raises alerts: one that is only counted does not.
-    pub(super) raises: bool,
-    /// Its position in the matcher.
-    number: usize,
 }
 
 /// A case under way.
 pub(super) struct Stream<'b> {
-    bench: &'b Bench,
+    matcher: &'b Matcher,
     scratch: Scratch,
     position: Position,
 }
@@ -46,90 +45,77 @@ impl Bench {
             default_rules: false,
             files: files.cloned().collect(),
             fixed_fields: arguments.fixed_fields,
+            profile: Profile::Paranoid,
             min_priority: Priority::Debug,
             selectors: Vec::new(),
         });
-        let diagnostics = rule_set
-            .loaded
-            .files
-            .iter()
-            .flat_map(|file| &file.diagnostics);
-        let diagnostics: Vec<_> = diagnostics.cloned().collect();
-        if !rule_set.loaded.successful() {
+        if !rule_set.successful() {
+            let diagnostics = rule_set.reports().flat_map(|file| &file.diagnostics);
+            let diagnostics: Vec<_> = diagnostics.cloned().collect();
             return Err(render_text(&diagnostics, true).trim_end().to_owned());
         }
-        Self::compile(folder, &rule_set.loaded.rules)
+        Self::compile(folder, &rule_set)
     }
 
-    fn compile(folder: &Folder, all: &[Arc<Rule>]) -> Result<Self, String> {
-        let matcher =
-            Matcher::compile(all, RuleMatching::All).map_err(|error| error.to_string())?;
-        let own: HashSet<String> = folder
-            .rule_files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        let silent = silent_members(all);
-        let rules = all.iter().enumerate();
-        let rules = rules.filter(|(_, rule)| own.contains(rule.origin.file.as_ref()));
-        let rules = rules.map(|(number, rule)| TestedRule {
-            rule: Arc::clone(rule),
-            name: names::name_of(rule),
-            raises: !silent.contains(&Arc::as_ptr(rule)),
-            number,
+    fn compile(folder: &Folder, rule_set: &RuleSet) -> Result<Self, String> {
+        let files = folder.rule_files.iter();
+        let own: HashSet<String> = files.map(|file| file.display().to_string()).collect();
+        let listed = rule_set.rules.iter().filter(|listed| {
+            listed.standing != Standing::Part && own.contains(listed.rule.origin.file.as_ref())
         });
-        let rules: Vec<_> = rules.collect();
+        let rules = listed.map(|listed| Arc::clone(&listed.rule));
+        let rules: Vec<Arc<Rule>> = rules.collect();
         if rules.is_empty() {
-            return Err("the rule files hold no rule for Kubernetes audit events".to_owned());
+            return Err("no rule in the files can fire on Kubernetes audit events".to_owned());
         }
-        Ok(Self { rules, matcher })
+        let matcher =
+            Matcher::compile(&rules, RuleMatching::All).map_err(|error| error.to_string())?;
+        let rules = rules.into_iter().map(|rule| TestedRule {
+            name: names::name_of(&rule),
+            rule,
+        });
+        let rules: Vec<TestedRule> = rules.collect();
+        Ok(Self {
+            warnings: ambiguous(&rules),
+            rules,
+            matcher,
+        })
     }
 
     /// The beginning of a stream of events: nothing is remembered of any other.
     pub(super) fn stream(&self) -> Stream<'_> {
         Stream {
-            bench: self,
+            matcher: &self.matcher,
             scratch: Scratch::default(),
             position: Position::default(),
         }
     }
 }
 
-/// Rules that only correlations hear of.
-fn silent_members(rules: &[Arc<Rule>]) -> HashSet<*const Rule> {
-    let correlations = || rules.iter().filter_map(|rule| rule.correlation());
-    let members = |generate: bool| {
-        let of_kind = correlations().filter(move |correlation| correlation.generate == generate);
-        of_kind.flat_map(|correlation| {
-            correlation
-                .members
-                .iter()
-                .map(|member| Arc::as_ptr(&member.rule))
-        })
-    };
-    let heard: HashSet<_> = members(true).collect();
-    members(false)
-        .filter(|member| !heard.contains(member))
-        .collect()
-}
-
 impl Stream<'_> {
-    /// The rules of the folder that fire on the next event of the stream, by their positions in [`Bench::rules`].
+    /// The rules that fire on the next event of the stream, by their positions in [`Bench::rules`].
     pub(super) fn event(&mut self, event: &[u8]) -> Result<Vec<usize>, EventError> {
         self.position.number += 1;
         let found = self
-            .bench
             .matcher
             .detect(event, &self.position, &mut self.scratch)?;
         self.position.first_time.get_or_insert(found.time);
         self.position.received = Timestamp::max(self.position.received, found.time);
-        let fired: HashSet<usize> = found
-            .list
-            .iter()
-            .map(|detection| detection.rule_number)
-            .collect();
-        let rules = self.bench.rules.iter().enumerate();
-        let rules = rules.filter(|(_, rule)| rule.raises && fired.contains(&rule.number));
-        Ok(rules.map(|(at, _)| at).collect())
+        let fired = found.list.iter().map(|detection| detection.rule_number);
+        Ok(fired.collect())
     }
+}
+
+/// Rules that names of folders cannot tell apart, or cannot name.
+fn ambiguous(rules: &[TestedRule]) -> Vec<String> {
+    let mut seen = HashSet::from([names::QUIET, ""]);
+    let again = rules.iter().filter(|rule| !seen.insert(&rule.name));
+    let warn = |rule: &TestedRule| {
+        let (origin, name) = (&rule.rule.origin, &rule.name);
+        format!(
+            "{}:{}: no folder of cases can name rule `{name}` alone; give it a `name` of its own",
+            origin.file, origin.line
+        )
+    };
+    again.map(warn).collect()
 }

@@ -1,5 +1,7 @@
 //! One case: its events, what must fire, what fired.
 
+use kubevigil_alerts::EventSummary;
+use kubevigil_audit::json::PathScratch;
 use kubevigil_diagnostics::closest;
 use kubevigil_sources::file::open::Input;
 use kubevigil_sources::file::scan::{self, Found};
@@ -20,6 +22,8 @@ pub(super) struct Verdict {
     pub(super) fired: Vec<Fired>,
     /// What keeps the case from saying anything: names that no rule has, events that cannot be read.
     pub(super) troubles: Vec<String>,
+    /// The events on which something fired, by their lines, in words.
+    events: Vec<(u64, String)>,
 }
 
 /// A rule that fired.
@@ -40,6 +44,16 @@ pub(super) enum Difference {
     Repeated(Vec<u64>),
     /// It should not have fired, and did on these lines.
     Unexpected(Vec<u64>),
+}
+
+impl Difference {
+    /// The lines of the events on which the rule fired.
+    pub(super) fn lines(&self) -> &[u64] {
+        match self {
+            Self::Missing => &[],
+            Self::Repeated(lines) | Self::Unexpected(lines) => lines,
+        }
+    }
 }
 
 impl Verdict {
@@ -70,6 +84,12 @@ impl Verdict {
             Some((rule, difference))
         };
         (0..bench.rules.len()).filter_map(judge).collect()
+    }
+
+    /// The event on a line on which something fired, in words.
+    pub(super) fn event_at(&self, line: u64) -> Option<&str> {
+        let event = self.events.iter().find(|(at, _)| *at == line);
+        event.map(|(_, words)| words.as_str())
     }
 
     fn expect(&mut self, bench: &Bench, folder: &str) {
@@ -111,6 +131,32 @@ impl Verdict {
                 .push("the file holds no audit event".to_owned());
         }
     }
+}
+
+/// Who did what, and what became of it.
+fn in_words(event: &[u8]) -> String {
+    let summary = EventSummary::read(event, &mut PathScratch::default());
+    let request = &summary.request;
+    let resource = [&request.resource, &request.subresource];
+    let resource: Vec<&str> = resource.into_iter().flatten().map(String::as_str).collect();
+    let object = [&request.namespace, &request.name];
+    let object: Vec<&str> = object.into_iter().flatten().map(String::as_str).collect();
+    let words = [
+        request.user.as_deref().unwrap_or("nobody"),
+        request.verb.as_deref().unwrap_or_default(),
+        &resource.join("/"),
+        &object.join("/"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let code = request
+        .code
+        .map_or(String::new(), |code| format!(" ({code})"));
+    let outcome = summary.outcome.as_str();
+    format!(
+        "{}: {outcome}{code}, stage {}",
+        words.join(" "),
+        summary.event.stage
+    )
 }
 
 fn unknown(bench: &Bench, name: &str) -> String {

@@ -1,20 +1,21 @@
-//! What a test run says: a line for each case that matters, and a summary.
+//! What a test run says: a line for each case that matters and a summary, or an object for each case.
+//!
+//! Failures are told at once, not gathered for the end, so that a long run can be stopped when it has shown enough.
 
-use std::io::Write as _;
+mod json;
+mod text;
+
+use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstyle::{AnsiColor, Style};
-use kubevigil_diagnostics::escape;
-
 use crate::args::{Format, TestArgs};
 use crate::rules_command::test::bench::Bench;
-use crate::rules_command::test::case::{Difference, Verdict};
+use crate::rules_command::test::case::Verdict;
 use crate::rules_command::test::folders::{CaseFile, Folder};
-use crate::scan::wording::{duration, plural};
-use crate::terminal::{BOLD, DIM, ERROR, WARNING};
-
-const PASS: Style = AnsiColor::Green.on_default().bold();
+use crate::rules_command::test::names;
+use crate::rules_command::write_json;
+use crate::terminal;
 
 /// What a run has found so far.
 pub(super) struct Report {
@@ -22,13 +23,27 @@ pub(super) struct Report {
     strict: bool,
     format: Format,
     begun: Instant,
+    counts: Counts,
+    out: anstream::AutoStream<std::io::Stdout>,
+}
+
+/// A case with what came of it.
+struct Judged<'c> {
+    bench: &'c Bench,
+    case: &'c CaseFile,
+    verdict: &'c Verdict,
+    elapsed: Duration,
+}
+
+#[derive(Default)]
+struct Counts {
     folders: u64,
     rules: u64,
     passed: u64,
     failed: u64,
+    /// Folders whose rules do not load.
     broken: u64,
     warnings: u64,
-    out: anstream::AutoStream<std::io::Stdout>,
 }
 
 impl Report {
@@ -38,152 +53,123 @@ impl Report {
             strict: arguments.strict,
             format: arguments.format,
             begun: Instant::now(),
-            folders: 0,
-            rules: 0,
-            passed: 0,
-            failed: 0,
-            broken: 0,
-            warnings: 0,
+            counts: Counts::default(),
             out: anstream::stdout(),
         }
     }
 
-    /// How many cases there were so far, those of folders that do not load left out.
-    pub(super) fn cases(&self) -> u64 {
-        self.passed + self.failed + self.broken
+    /// Whether nothing was tested so far, not even in vain.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.passed + self.counts.failed + self.counts.broken == 0
     }
 
     /// A folder whose rules do not load: none of its cases says anything.
-    pub(super) fn broken_folder(&mut self, folder: &Folder, problem: &str) -> anyhow::Result<()> {
-        self.broken += 1;
-        let path = escaped(&folder.path);
-        writeln!(
-            self.out,
-            "{ERROR}FAIL{ERROR:#} {path}: the rules do not load\n{problem}\n"
-        )?;
-        Ok(())
+    pub(super) fn broken_folder(&mut self, folder: &Folder, problem: &str) -> io::Result<()> {
+        self.counts.folders += 1;
+        self.counts.broken += 1;
+        match self.format {
+            Format::Json => write_json(&mut self.out, &json::broken(folder, problem)),
+            Format::Text => text::broken(&mut self.out, folder, problem),
+        }
     }
 
-    /// The beginning of a folder: what its rules lack.
-    pub(super) fn folder(&mut self, folder: &Folder, bench: &Bench) -> anyhow::Result<()> {
-        self.folders += 1;
-        self.rules += bench.rules.len() as u64;
-        for stray in &folder.strays {
-            self.warn(&format!(
-                "{} is no case; cases are tests/NAMES/*.jsonl",
-                escaped(stray)
-            ))?;
+    /// A folder that is about to be tested. `whole` says that none of its cases is left out.
+    pub(super) fn folder(&mut self, folder: &Folder, bench: &Bench, whole: bool) -> io::Result<()> {
+        self.counts.folders += 1;
+        self.counts.rules += bench.rules.len() as u64;
+        for warning in &bench.warnings {
+            self.warn(warning)?;
+        }
+        if whole {
+            for warning in lacking(folder, bench) {
+                self.warn(&warning)?;
+            }
         }
         Ok(())
     }
 
-    fn warn(&mut self, message: &str) -> anyhow::Result<()> {
-        self.warnings += 1;
-        writeln!(self.out, "{WARNING}warning{WARNING:#}: {message}")?;
-        Ok(())
-    }
-
+    /// A case that was run.
     pub(super) fn case(
         &mut self,
         bench: &Bench,
         case: &CaseFile,
         verdict: &Verdict,
         elapsed: Duration,
-    ) -> anyhow::Result<()> {
+    ) -> io::Result<()> {
+        let judged = Judged {
+            bench,
+            case,
+            verdict,
+            elapsed,
+        };
         let passed = verdict.passed(bench);
         if passed {
-            self.passed += 1;
+            self.counts.passed += 1;
         } else {
-            self.failed += 1;
+            self.counts.failed += 1;
         }
-        if passed && !self.verbose {
-            return Ok(());
+        match self.format {
+            Format::Json => write_json(&mut self.out, &json::CaseSummary::new(&judged)),
+            Format::Text if passed && !self.verbose => Ok(()),
+            Format::Text => text::case(&mut self.out, &judged),
         }
-        let (word, style) = if passed {
-            ("PASS", PASS)
-        } else {
-            ("FAIL", ERROR)
-        };
-        let path = escaped(&case.path);
-        writeln!(
-            self.out,
-            "{style}{word}{style:#} {DIM}{:>6}{DIM:#} {path}",
-            duration(elapsed)
-        )?;
-        for trouble in &verdict.troubles {
-            writeln!(
-                self.out,
-                "  {ERROR}!{ERROR:#} {}",
-                escape::terminal(trouble)
-            )?;
-        }
-        for (rule, difference) in verdict.differences(bench) {
-            let name = bench.rules.get(rule).map_or("", |rule| rule.name.as_str());
-            let (mark, style, text) = wording(&difference);
-            writeln!(
-                self.out,
-                "  {style}{mark} {}{style:#}  {text}",
-                escape::terminal(name)
-            )?;
-        }
-        Ok(())
     }
 
-    pub(super) fn finish(mut self) -> anyhow::Result<ExitCode> {
-        let failed = self.failed + self.broken;
-        let (word, style) = if failed == 0 {
-            ("passed", PASS)
-        } else {
-            ("failed", ERROR)
-        };
-        let counts = format!("{} passed, {failed} failed", self.passed);
-        let of = format!(
-            "{} of {}",
-            plural(self.rules, "rule"),
-            plural(self.folders, "folder")
-        );
+    /// The end of the run: the summary, and the exit code.
+    pub(super) fn finish(mut self) -> io::Result<ExitCode> {
+        let wanting = self.counts.failures() > 0 || (self.strict && self.counts.warnings > 0);
         if self.format == Format::Text {
-            writeln!(
-                self.out,
-                "{style}{word}{style:#}: {BOLD}{counts}{BOLD:#}; {of}; {}",
-                duration(self.begun.elapsed())
-            )?;
+            text::summary(&mut self.out, &self.counts, wanting, self.begun.elapsed())?;
         }
-        let wanting = failed > 0 || (self.strict && self.warnings > 0);
         Ok(if wanting {
             ExitCode::from(1)
         } else {
             ExitCode::SUCCESS
         })
     }
-}
 
-fn escaped(path: &std::path::Path) -> String {
-    escape::terminal(&path.to_string_lossy()).into_owned()
-}
-
-fn wording(difference: &Difference) -> (char, Style, String) {
-    match difference {
-        Difference::Missing => ('-', ERROR, "should have fired, and did not".to_owned()),
-        Difference::Repeated(lines) => (
-            '+',
-            ERROR,
-            format!("should have fired once, and fired on {}", lines_of(lines)),
-        ),
-        Difference::Unexpected(lines) => (
-            '+',
-            ERROR,
-            format!("should not have fired, and did on {}", lines_of(lines)),
-        ),
-    }
-}
-
-fn lines_of(lines: &[u64]) -> String {
-    match lines {
-        [line] => format!("line {line}"),
-        lines => {
-            let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
-            format!("lines {}", lines.join(", "))
+    fn warn(&mut self, message: &str) -> io::Result<()> {
+        self.counts.warnings += 1;
+        match self.format {
+            Format::Json => terminal::warn(message),
+            Format::Text => text::warning(&mut self.out, message)?,
         }
+        Ok(())
     }
+}
+
+impl Counts {
+    fn failures(&self) -> u64 {
+        self.failed + self.broken
+    }
+}
+
+/// What the cases of a folder leave out.
+fn lacking(folder: &Folder, bench: &Bench) -> Vec<String> {
+    let mut lacking: Vec<String> = folder
+        .strays
+        .iter()
+        .map(|stray| {
+            format!(
+                "{} is no case; cases are tests/NAMES/*.jsonl",
+                stray.display()
+            )
+        })
+        .collect();
+    for rule in &bench.rules {
+        let names = |case: &&CaseFile| names::split(&case.names).contains(&rule.name.as_str());
+        let firing = folder.cases.iter().filter(names).count();
+        let missing = match (firing, folder.cases.len() - firing) {
+            (0, 0) => "no case",
+            (0, _) => "no case in which it fires",
+            (_, 0) => "no case in which it stays quiet",
+            _ => continue,
+        };
+        let origin = &rule.rule.origin;
+        lacking.push(format!(
+            "{}:{}: rule `{}` has {missing}",
+            origin.file, origin.line, rule.name
+        ));
+    }
+    lacking
 }
