@@ -59,9 +59,16 @@ pub(crate) enum Node {
 /// A [`JsonTest`], compiled.
 #[derive(Debug)]
 pub(crate) struct JsonPlan {
-    /// `None` for every scalar of the event.
-    pub(crate) lookup: Option<LookupPlan>,
+    pub(crate) subject: SubjectPlan,
     pub(crate) question: JsonQuestion,
+}
+
+/// A [`Subject`], compiled.
+#[derive(Debug)]
+pub(crate) enum SubjectPlan {
+    AnyScalar,
+    Field(ExprPlan),
+    Lookup(LookupPlan),
 }
 
 /// A [`JsonPredicate`], compiled.
@@ -71,8 +78,8 @@ pub(crate) enum JsonQuestion {
     Null,
     /// It needs only the value.
     Check(JsonCheck),
-    /// It compares texts with those of another lookup.
-    Against(LookupPlan, Relation, Letters),
+    /// It compares texts with those of another subject.
+    Against(SubjectPlan, Relation, Letters),
 }
 
 /// [`Elements`], compiled.
@@ -220,9 +227,9 @@ impl Program {
             Condition::Not(part) => Node::Not(self.condition(part, origin)?),
             Condition::Test(test) => match origin {
                 Origin::Event(paths) => Node::Test(self.test(test, paths)?),
-                Origin::Element => return Err("a field cannot be asked of an element".to_owned()),
+                Origin::Element => return Err(NO_ELEMENT.to_owned()),
             },
-            Condition::Json(test) => Node::Json(json_plan(test, origin)?),
+            Condition::Json(test) => Node::Json(self.json_plan(test, origin)?),
             Condition::Elements(elements) => Node::Elements(ElementsPlan {
                 of: origin.lookup(&elements.of),
                 quantifier: elements.quantifier,
@@ -274,6 +281,36 @@ impl Program {
         Ok(Question::Against(against, self.expr(needle, paths)))
     }
 
+    fn json_plan(&mut self, test: &JsonTest, origin: &mut Origin<'_>) -> Result<JsonPlan, String> {
+        let question = match (&test.predicate, JsonCheck::new(&test.predicate)?) {
+            (_, Some(check)) => JsonQuestion::Check(check),
+            (JsonPredicate::Against(other, relation, letters), _) => {
+                JsonQuestion::Against(self.subject(other, origin)?, *relation, *letters)
+            }
+            (JsonPredicate::Null, _) => JsonQuestion::Null,
+            _ => JsonQuestion::Exists,
+        };
+        Ok(JsonPlan {
+            subject: self.subject(&test.subject, origin)?,
+            question,
+        })
+    }
+
+    fn subject(
+        &mut self,
+        subject: &Subject,
+        origin: &mut Origin<'_>,
+    ) -> Result<SubjectPlan, String> {
+        Ok(match (subject, origin) {
+            (Subject::AnyScalar, _) => SubjectPlan::AnyScalar,
+            (Subject::Lookup(lookup), origin) => SubjectPlan::Lookup(origin.lookup(lookup)),
+            (Subject::Field(field), Origin::Event(paths)) => {
+                SubjectPlan::Field(self.field(field, paths))
+            }
+            (Subject::Field(_), Origin::Element) => return Err(NO_ELEMENT.to_owned()),
+        })
+    }
+
     fn expr(&mut self, expr: &Expr, paths: &mut PathsBuilder) -> ExprPlan {
         match expr {
             Expr::Constant(texts) => ExprPlan::Constant(texts.clone()),
@@ -314,6 +351,8 @@ impl Program {
     }
 }
 
+const NO_ELEMENT: &str = "a field cannot be asked of an element";
+
 /// Where the lookups of a condition begin.
 enum Origin<'p> {
     /// At the event, in the pass over it.
@@ -329,22 +368,6 @@ impl Origin<'_> {
             Self::Element => LookupPlan::relative(lookup),
         }
     }
-}
-
-fn json_plan(test: &JsonTest, origin: &mut Origin<'_>) -> Result<JsonPlan, String> {
-    let lookup = match &test.subject {
-        Subject::Lookup(lookup) => Some(origin.lookup(lookup)),
-        Subject::AnyScalar => None,
-    };
-    let question = match (&test.predicate, JsonCheck::new(&test.predicate)?) {
-        (_, Some(check)) => JsonQuestion::Check(check),
-        (JsonPredicate::Against(other, relation, letters), _) => {
-            JsonQuestion::Against(origin.lookup(other), *relation, *letters)
-        }
-        (JsonPredicate::Null, _) => JsonQuestion::Null,
-        _ => JsonQuestion::Exists,
-    };
-    Ok(JsonPlan { lookup, question })
 }
 
 fn add_path(path: &kubevigil_rules::JsonPath, paths: &mut PathsBuilder) -> PathId {

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use bstr::ByteSlice as _;
 use hashbrown::HashSet;
 use kubevigil_audit::json::{Json, JsonKind};
-use kubevigil_rules::Compare;
 use kubevigil_rules::json_test::{
-    JsonPredicate, Letters, Network, TimePart, fold, number_of, scalar_text, time_part,
+    JsonPredicate, Letters, Network, TimePart, fold, number_in, number_of, scalar_text, time_part,
 };
 use kubevigil_rules::pattern::{self, Pattern};
+use kubevigil_rules::{Compare, Value};
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -94,6 +94,53 @@ impl JsonCheck {
     }
 }
 
+impl JsonCheck {
+    /// Whether a value of a field satisfies the predicate, as the JSON scalar that it would be written as.
+    pub(crate) fn holds_for_value(&self, value: &Value<'_>) -> bool {
+        match self {
+            Self::Bool(wanted) => match value {
+                Value::Bool(value) => value == wanted,
+                Value::Integer(..) => false,
+                Value::Text(text) => *fold(text) == *bool_word(*wanted),
+            },
+            Self::Compare(compare, number) => {
+                number_of_value(value).is_some_and(|value| compare_holds(*compare, &value, number))
+            }
+            Self::HasValue => true,
+            Self::Network(networks) => value_text(value)
+                .and_then(address_in)
+                .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
+            Self::Number(number, texts) => match value {
+                Value::Bool(_) => false,
+                Value::Integer(..) => number_of_value(value) == Some(*number),
+                Value::Text(text) => texts.iter().any(|other| **text == *other.as_bytes()),
+            },
+            Self::OneOf(texts) => texts.contain(&value.to_text()),
+            Self::Parts(parts, letters) => {
+                Part::any(parts, &in_letters(&value.to_text(), *letters))
+            }
+            Self::Regex(regex) => regex.is_match(&value.to_text()),
+            Self::TimePart(part, compare, number) => value_text(value)
+                .and_then(|text| time_part(text, *part))
+                .is_some_and(|value| compare_holds(*compare, &value, number)),
+        }
+    }
+}
+
+fn value_text<'v>(value: &'v Value<'_>) -> Option<&'v [u8]> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Bool(_) | Value::Integer(..) => None,
+    }
+}
+
+fn number_of_value(value: &Value<'_>) -> Option<f64> {
+    match value {
+        Value::Bool(_) => None,
+        Value::Integer(..) | Value::Text(_) => number_in(&value.to_text()),
+    }
+}
+
 impl Part {
     /// Up to this many parts are looked for one by one; an expression for more of them is faster, but takes some ten kilobytes.
     const FEW: usize = 12;
@@ -166,8 +213,12 @@ impl Texts {
     }
 }
 
+fn bool_word(wanted: bool) -> &'static [u8] {
+    if wanted { b"true" } else { b"false" }
+}
+
 fn is_bool(value: Json<'_>, wanted: bool) -> bool {
-    let word: &[u8] = if wanted { b"true" } else { b"false" };
+    let word = bool_word(wanted);
     match value.kind() {
         JsonKind::Bool => value.raw() == word,
         JsonKind::String => value.string().is_some_and(|text| fold(&text) == word),
@@ -186,7 +237,10 @@ fn is_number(value: Json<'_>, number: f64, texts: &[Box<str>]) -> bool {
 }
 
 fn address(value: Json<'_>) -> Option<IpAddr> {
-    let text = value.string()?;
+    address_in(&value.string()?)
+}
+
+fn address_in(text: &[u8]) -> Option<IpAddr> {
     text.to_str().ok()?.parse().ok()
 }
 

@@ -8,7 +8,7 @@ use kubevigil_rules::json_test::{Relation, fold, scalar_text};
 use kubevigil_rules::lookup::{any_member, any_scalar};
 use kubevigil_rules::{Letters, Quantifier};
 
-use crate::compile::{ElementsPlan, JsonPlan, JsonQuestion, Node, NodeId};
+use crate::compile::{ElementsPlan, ExprPlan, JsonPlan, JsonQuestion, Node, NodeId, SubjectPlan};
 use crate::evaluate::Evaluation;
 use crate::index::{KeyPlan, Unknown};
 use crate::lookup::{LookupPlan, Place};
@@ -55,13 +55,17 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     fn json_holds_in(&self, plan: &JsonPlan, element: Option<Json<'e>>) -> bool {
-        let Some(lookup) = &plan.lookup else {
-            let whole = element.or_else(|| self.whole());
-            return whole.is_some_and(|whole| {
-                any_scalar(whole, &mut |value| {
-                    self.answers(&plan.question, value, element)
-                })
-            });
+        let lookup = match &plan.subject {
+            SubjectPlan::AnyScalar => {
+                let whole = element.or_else(|| self.whole());
+                return whole.is_some_and(|whole| {
+                    any_scalar(whole, &mut |value| {
+                        self.answers(&plan.question, value, element)
+                    })
+                });
+            }
+            SubjectPlan::Field(field) => return self.field_holds(field, &plan.question),
+            SubjectPlan::Lookup(lookup) => lookup,
         };
         if element.is_none()
             && let Place::One(place) = lookup.place(self.found_last)
@@ -70,6 +74,19 @@ impl<'e> Evaluation<'_, 'e> {
         }
         let places = self.places_of(lookup, element);
         self.answer_for_places(&plan.question, &places, element)
+    }
+
+    /// Whether some value of a derived field satisfies the question. What is absent is missing.
+    fn field_holds(&self, field: &ExprPlan, question: &JsonQuestion) -> bool {
+        let values = self.values(field);
+        let mut values = values.as_slice().iter();
+        match question {
+            JsonQuestion::Exists => values.len() > 0,
+            JsonQuestion::Null => values.len() == 0,
+            JsonQuestion::Check(check) => values.any(|value| check.holds_for_value(value)),
+            JsonQuestion::Against(other, relation, letters) => values
+                .any(|value| self.stands_to(other, *relation, *letters, &value.to_text(), None)),
+        }
     }
 
     fn answer_for_places(
@@ -92,17 +109,35 @@ impl<'e> Evaluation<'_, 'e> {
             JsonQuestion::Exists => true,
             JsonQuestion::Null => value.kind() == JsonKind::Null,
             JsonQuestion::Check(check) => check.holds_for(value),
-            JsonQuestion::Against(lookup, relation, letters) => {
-                let Some(text) = scalar_text(value) else {
-                    return false;
-                };
-                self.places_of(lookup, element).iter().any(|&place| {
-                    any_member(place, &mut |other| {
-                        scalar_text(other)
-                            .is_some_and(|other| stands(*relation, *letters, &text, &other))
-                    })
-                })
+            JsonQuestion::Against(other, relation, letters) => scalar_text(value)
+                .is_some_and(|text| self.stands_to(other, *relation, *letters, &text, element)),
+        }
+    }
+
+    /// Whether a text is in the relation to some value of another subject.
+    fn stands_to(
+        &self,
+        other: &SubjectPlan,
+        relation: Relation,
+        letters: Letters,
+        text: &[u8],
+        element: Option<Json<'e>>,
+    ) -> bool {
+        let stands = |other: &[u8]| stands(relation, letters, text, other);
+        match other {
+            SubjectPlan::AnyScalar => false,
+            SubjectPlan::Field(field) => {
+                let values = self.values(field);
+                values
+                    .as_slice()
+                    .iter()
+                    .any(|value| stands(&value.to_text()))
             }
+            SubjectPlan::Lookup(lookup) => self.places_of(lookup, element).iter().any(|&place| {
+                any_member(place, &mut |other| {
+                    scalar_text(other).is_some_and(|other| stands(&other))
+                })
+            }),
         }
     }
 

@@ -184,6 +184,28 @@ impl Condition {
         }
     }
 
+    /// Calls `visit` with every field of the tree, whichever way it is asked.
+    pub fn for_each_field<'c>(&'c self, visit: &mut dyn FnMut(&'c Field)) {
+        self.for_each_expr(&mut |expr| {
+            if let Expr::Field(field) = expr {
+                visit(field);
+            }
+        });
+        self.for_each_json(&mut |test| test.for_each_field(visit));
+    }
+
+    fn for_each_json<'c>(&'c self, visit: &mut dyn FnMut(&'c JsonTest)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::ExactlyOne(parts) => {
+                parts.iter().for_each(|part| part.for_each_json(visit));
+            }
+            Self::Not(part) => part.for_each_json(visit),
+            Self::Test(_) => {}
+            Self::Json(test) => visit(test),
+            Self::Elements(elements) => elements.condition.for_each_json(visit),
+        }
+    }
+
     /// How many conditions there are in this one, itself included.
     pub fn parts(&self) -> usize {
         let below = match self {

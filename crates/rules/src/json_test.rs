@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use kubevigil_audit::json::{Json, JsonKind};
 
 use crate::condition::{Compare, Condition};
+use crate::field::Field;
 use crate::lookup::Lookup;
 use crate::pattern::Pattern;
 
@@ -27,6 +28,9 @@ pub struct JsonTest {
 pub enum Subject {
     /// Those at a dotted name.
     Lookup(Lookup),
+    /// Those of a field that is derived from the event, each as a scalar; an absent field is missing. Asked of the event only, never of
+    /// an element.
+    Field(Field),
     /// Every scalar at any depth.
     AnyScalar,
 }
@@ -81,8 +85,8 @@ pub enum JsonPredicate {
     Compare(Compare, f64),
     /// It is the text of a point in time (RFC 3339), and this part of it, in UTC, is in this relation.
     TimePart(TimePart, Compare, f64),
-    /// Its text is in this relation to the text of some value of another lookup.
-    Against(Lookup, Relation, Letters),
+    /// Its text is in this relation to the text of some value of another subject.
+    Against(Box<Subject>, Relation, Letters),
 }
 
 /// Whether letter case matters.
@@ -166,12 +170,28 @@ fn same_bits(one: u128, other: u128, bits: u8, width: u8) -> bool {
 impl JsonTest {
     /// Calls `visit` with the lookups that the test makes.
     pub fn for_each_lookup<'c>(&'c self, visit: &mut dyn FnMut(&'c Lookup)) {
-        if let Subject::Lookup(lookup) = &self.subject {
-            visit(lookup);
+        for subject in self.subjects() {
+            if let Subject::Lookup(lookup) = subject {
+                visit(lookup);
+            }
         }
-        if let JsonPredicate::Against(lookup, ..) = &self.predicate {
-            visit(lookup);
+    }
+
+    /// Calls `visit` with the derived fields that the test reads.
+    pub fn for_each_field<'c>(&'c self, visit: &mut dyn FnMut(&'c Field)) {
+        for subject in self.subjects() {
+            if let Subject::Field(field) = subject {
+                visit(field);
+            }
         }
+    }
+
+    fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        let other = match &self.predicate {
+            JsonPredicate::Against(other, ..) => Some(&**other),
+            _ => None,
+        };
+        std::iter::once(&self.subject).chain(other)
     }
 }
 
@@ -210,11 +230,12 @@ pub fn number_of(value: Json<'_>) -> Option<f64> {
         JsonKind::String => value.string()?,
         _ => return None,
     };
-    let number = std::str::from_utf8(&text)
-        .ok()?
-        .trim()
-        .parse::<f64>()
-        .ok()?;
+    number_in(&text)
+}
+
+/// The number that a text says; never infinite.
+pub fn number_in(text: &[u8]) -> Option<f64> {
+    let number = std::str::from_utf8(text).ok()?.trim().parse::<f64>().ok()?;
     number.is_finite().then_some(number)
 }
 

@@ -21,6 +21,7 @@
 
 pub mod condition;
 pub mod correlation;
+pub mod derived;
 pub mod falco;
 pub mod field;
 pub mod json_test;

@@ -29,6 +29,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use entry::{ArgumentKind, Entry};
 
+use crate::derived;
 use crate::field::{Field, Kind, Read};
 
 /// Which fields there are and what they mean.
@@ -78,7 +79,7 @@ pub enum FieldError {
 /// All fields, grouped by theme.
 pub fn catalogue() -> &'static [Entry] {
     static CATALOGUE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let themes: [&[Entry]; 12] = [
+        let themes: [&[Entry]; 13] = [
             envelope::ENTRIES,
             target::ENTRIES,
             rbac::ENTRIES,
@@ -91,6 +92,7 @@ pub fn catalogue() -> &'static [Entry] {
             volumes::ENTRIES,
             json_pointer::ENTRIES,
             event::ENTRIES,
+            derived::catalogue(),
         ];
         themes.concat()
     });
@@ -128,6 +130,9 @@ pub(super) fn resolve_exactly(name: &str, options: &FieldOptions) -> Option<Fiel
 
 /// The least audit level at which events carry what the field reads.
 pub fn level(field: &Field) -> Level {
+    if let Some(derived) = find(&field.name).filter(|entry| entry.is_derived()) {
+        return derived.level();
+    }
     field
         .inputs
         .iter()
@@ -136,7 +141,7 @@ pub fn level(field: &Field) -> Level {
         .unwrap_or(Level::Metadata)
 }
 
-/// The least audit level at which events carry what a lookup by name reads.
+/// The least audit level at which events can carry what a lookup by name reads: of several places one is enough.
 pub fn lookup_level(lookup: &crate::lookup::Lookup) -> Level {
     let first_keys = lookup.paths.iter().map(|path| {
         let segments = path.steps.first().map(|step| &step.segments);
@@ -144,7 +149,7 @@ pub fn lookup_level(lookup: &crate::lookup::Lookup) -> Level {
     });
     first_keys
         .map(|key| level_of(key.map(AsRef::as_ref)))
-        .max()
+        .min()
         .unwrap_or(Level::Metadata)
 }
 

@@ -1,8 +1,13 @@
 //! What field names lead to: pipelines first, then the built-in taxonomy, then the name itself.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use crate::derived;
+use crate::json_test::Subject;
 use crate::lookup::{Dotted, Lookup};
+use crate::sigma::codes;
+use crate::sigma::problems::Problems;
 
 /// Where pods are specified in the bodies of the resources that contain one.
 const POD_SPECS: [&str; 4] = [
@@ -23,23 +28,42 @@ pub(super) struct Fields {
 
 /// What a name leads to.
 pub(super) struct Resolved {
-    pub(super) lookup: Lookup,
+    pub(super) subject: Subject,
     /// Whether the empty text in a rule means that the field is absent: the API server leaves out what is empty.
     pub(super) empty_is_absent: bool,
 }
 
+/// A name that begins like a derived field's and is none. Any other name is a field of some event; this one never is.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("there is no derived field `{name}`")]
+pub(super) struct UnknownField {
+    name: String,
+}
+
 impl Fields {
     /// What a name leads to in an event.
-    pub(super) fn resolve(&self, name: &str) -> Resolved {
+    pub(super) fn resolve(&self, name: &str) -> Result<Resolved, UnknownField> {
         let mapped = self.mapped(name);
+        if let [name] = mapped.as_slice()
+            && let Some(field) = derived::resolve(name)
+        {
+            return Ok(Resolved {
+                subject: Subject::Field(field),
+                empty_is_absent: false,
+            });
+        }
         let empty_is_absent = mapped
             .iter()
             .any(|name| matches!(name.as_str(), "apiGroup" | "subresource"));
-        let paths = mapped.iter().flat_map(|name| taxonomy(name));
-        Resolved {
-            lookup: Lookup::of_paths(name, paths.map(|name| Dotted::new(&name))),
-            empty_is_absent,
+        let names: Vec<String> = mapped.iter().flat_map(|name| taxonomy(name)).collect();
+        if let Some(name) = names.iter().find(|name| derived::is_derived(name)) {
+            return Err(UnknownField { name: name.clone() });
         }
+        let paths = names.iter().map(|name| Dotted::new(name));
+        Ok(Resolved {
+            subject: Subject::Lookup(Lookup::of_paths(name, paths)),
+            empty_is_absent,
+        })
     }
 
     /// The dotted names that a name stands for.
@@ -68,6 +92,17 @@ impl Fields {
     }
 }
 
+impl UnknownField {
+    /// Notes it as a mistake in a rule.
+    pub(super) fn report<T>(&self, span: Range<usize>, problems: &mut Problems) -> Option<T> {
+        let help = match derived::closest(&self.name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`kubevigil rules fields kv.` lists all of them".to_owned(),
+        };
+        problems.error_with_help(codes::FIELD, span, self.to_string(), help)
+    }
+}
+
 /// The names that public rules use for Kubernetes although no event has them; any other name stands for itself.
 fn taxonomy(name: &str) -> Vec<String> {
     let one = |name: &str| vec![name.to_owned()];
@@ -85,6 +120,6 @@ fn taxonomy(name: &str) -> Vec<String> {
                 |spec: &str| CONTAINERS.map(|list| format!("{spec}.{list}.securityContext.{name}"));
             POD_SPECS.into_iter().flat_map(in_spec).collect()
         }
-        _ => one(name),
+        _ => derived::places(name).unwrap_or_else(|| one(name)),
     }
 }

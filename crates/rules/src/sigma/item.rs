@@ -6,9 +6,9 @@ use kubevigil_yaml::Node;
 
 use crate::condition::Condition;
 use crate::json_test::{JsonPredicate, JsonTest, Letters, Network, Relation, Subject, fold};
-use crate::lookup::Lookup;
 use crate::pattern::{Pattern, Token};
 use crate::sigma::codes;
+use crate::sigma::fields::UnknownField;
 use crate::sigma::modifiers::{Key, Modifier};
 use crate::sigma::numeric;
 use crate::sigma::problems::Problems;
@@ -23,7 +23,7 @@ pub(super) struct Item<'i> {
     pub(super) empty_is_absent: bool,
     pub(super) placeholders: &'i Placeholders,
     /// What `fieldref` names lead to.
-    pub(super) field: &'i dyn Fn(&str) -> Lookup,
+    pub(super) field: &'i dyn Fn(&str) -> Result<Subject, UnknownField>,
     pub(super) problems: &'i mut Problems,
 }
 
@@ -264,15 +264,13 @@ impl Item<'_> {
             Scalar::Text(text) => pattern(text).as_literal(),
             _ => None,
         };
-        match name {
-            Some(name) => Some(JsonPredicate::Against(
-                (self.field)(&name),
-                relation,
-                letters,
-            )),
-            None => self
-                .problems
-                .error(codes::VALUE, span, "`fieldref` needs the name of a field"),
+        let Some(name) = name else {
+            let message = "`fieldref` needs the name of a field";
+            return self.problems.error(codes::VALUE, span, message);
+        };
+        match (self.field)(&name) {
+            Ok(subject) => Some(JsonPredicate::Against(Box::new(subject), relation, letters)),
+            Err(error) => error.report(span, self.problems),
         }
     }
 

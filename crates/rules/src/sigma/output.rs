@@ -7,6 +7,7 @@ use kubevigil_audit::json::{Json, JsonKind};
 use kubevigil_yaml::{Kind, Node};
 
 use crate::condition::Expr;
+use crate::derived;
 use crate::field::{Field, Inputs, JsonPath, Kind as FieldKind, Read, Value, Values};
 use crate::json_test::scalar_text;
 use crate::lookup::{Dotted, any_member};
@@ -68,6 +69,11 @@ pub(super) fn template(title: &str, names: &[String], fields: &Fields) -> Templa
 
 /// The field of a name that a rule's author listed.
 fn listed_field(name: &str, paths: &[String]) -> Field {
+    if let [path] = paths
+        && let Some(derived) = derived::resolve(path)
+    {
+        return derived;
+    }
     match paths {
         [path] if DEFAULT_FIELDS.iter().any(|(_, usual)| usual == path) => usual_field(path),
         _ => field(name, paths),

@@ -204,12 +204,12 @@ impl Compiler<'_> {
         let empty_is_absent = field.as_ref().is_some_and(|field| field.empty_is_absent);
         let fields = self.fields;
         let reference = move |name: &str| match origin {
-            Origin::Event => fields.resolve(name).lookup,
-            Origin::Element => Lookup::dotted(name),
+            Origin::Event => fields.resolve(name).map(|field| field.subject),
+            Origin::Element => Ok(Subject::Lookup(Lookup::dotted(name))),
         };
         let mut item = Item {
             key,
-            subject: field.map_or(Subject::AnyScalar, |field| Subject::Lookup(field.lookup)),
+            subject: field.map_or(Subject::AnyScalar, |field| field.subject),
             empty_is_absent,
             placeholders: self.placeholders,
             field: &reference,
@@ -254,7 +254,13 @@ impl Compiler<'_> {
             field: name.to_owned(),
             ..key.clone()
         };
-        let of = self.field(&bare, origin)?.lookup;
+        let Subject::Lookup(of) = self.field(&bare, origin)?.subject else {
+            let message = format!("`{name}` has no elements that a block could ask");
+            let help = "ask it as it is: a list stands for its members";
+            return self
+                .problems
+                .error_with_help(codes::FIELD, span, message, help);
+        };
         let body = if value.get("condition").is_some() {
             self.detection_of(value, &[], Origin::Element)?.condition
         } else {
@@ -274,17 +280,20 @@ impl Compiler<'_> {
 
     fn field(&mut self, key: &Key, origin: Origin) -> Option<Resolved> {
         let absolute = |lookup| Resolved {
-            lookup,
+            subject: Subject::Lookup(lookup),
             empty_is_absent: false,
         };
         if self.has_blocks && paths::has_brackets(&key.field) {
             let path = paths::path(&key.field, &key.span, self.problems)?;
             return Some(absolute(Lookup::of_paths(&key.field, [path])));
         }
-        Some(match origin {
-            Origin::Event => self.fields.resolve(&key.field),
-            Origin::Element => absolute(Lookup::dotted(&key.field)),
-        })
+        match origin {
+            Origin::Event => match self.fields.resolve(&key.field) {
+                Ok(resolved) => Some(resolved),
+                Err(error) => error.report(key.span.clone(), self.problems),
+            },
+            Origin::Element => Some(absolute(Lookup::dotted(&key.field))),
+        }
     }
 }
 

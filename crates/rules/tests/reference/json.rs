@@ -4,7 +4,8 @@ use kubevigil_rules::json_test::{Relation, TimePart};
 use kubevigil_rules::lookup::{Dotted, Step};
 use kubevigil_rules::pattern::Token;
 use kubevigil_rules::{
-    Compare, Condition, Elements, JsonPredicate, JsonTest, Letters, Lookup, Quantifier, Subject,
+    Compare, Condition, Elements, EventContext, JsonPredicate, JsonTest, Letters, Lookup,
+    Quantifier, Subject, Value,
 };
 use serde_json::Value as Tree;
 
@@ -14,19 +15,21 @@ pub(crate) fn parsed(event: &[u8]) -> Tree {
 }
 
 /// Whether a condition of JSON questions holds for an event or an element.
-pub(crate) fn holds(condition: &Condition, tree: &Tree) -> bool {
+pub(crate) fn holds(condition: &Condition, tree: &Tree, event: &EventContext<'_>) -> bool {
     match condition {
-        Condition::All(parts) => parts.iter().all(|part| holds(part, tree)),
-        Condition::Any(parts) => parts.iter().any(|part| holds(part, tree)),
-        Condition::ExactlyOne(parts) => parts.iter().filter(|part| holds(part, tree)).count() == 1,
-        Condition::Not(part) => !holds(part, tree),
-        Condition::Json(test) => test_holds(test, tree),
-        Condition::Elements(elements) => elements_hold(elements, tree),
+        Condition::All(parts) => parts.iter().all(|part| holds(part, tree, event)),
+        Condition::Any(parts) => parts.iter().any(|part| holds(part, tree, event)),
+        Condition::ExactlyOne(parts) => {
+            parts.iter().filter(|part| holds(part, tree, event)).count() == 1
+        }
+        Condition::Not(part) => !holds(part, tree, event),
+        Condition::Json(test) => test_holds(test, tree, event),
+        Condition::Elements(elements) => elements_hold(elements, tree, event),
         Condition::Test(_) => false,
     }
 }
 
-fn elements_hold(elements: &Elements, tree: &Tree) -> bool {
+fn elements_hold(elements: &Elements, tree: &Tree, event: &EventContext<'_>) -> bool {
     let mut members = Vec::new();
     for place in places(&elements.of, tree) {
         match place {
@@ -37,7 +40,7 @@ fn elements_hold(elements: &Elements, tree: &Tree) -> bool {
     }
     let holding = members
         .iter()
-        .filter(|member| holds(&elements.condition, member))
+        .filter(|member| holds(&elements.condition, member, event))
         .count();
     match elements.quantifier {
         Quantifier::Any => holding > 0,
@@ -47,18 +50,35 @@ fn elements_hold(elements: &Elements, tree: &Tree) -> bool {
     }
 }
 
-fn test_holds(test: &JsonTest, tree: &Tree) -> bool {
-    let found = match &test.subject {
-        Subject::Lookup(lookup) => places(lookup, tree),
-        Subject::AnyScalar => leaves(tree),
-    };
+fn test_holds(test: &JsonTest, tree: &Tree, event: &EventContext<'_>) -> bool {
+    let found = found(&test.subject, tree, event);
     match (&test.predicate, found.is_empty()) {
         (JsonPredicate::Exists, empty) => !empty,
         (JsonPredicate::Null, true) => true,
         (predicate, _) => found
             .iter()
             .flat_map(flat)
-            .any(|value| satisfies(&value, predicate, tree)),
+            .any(|value| satisfies(&value, predicate, tree, event)),
+    }
+}
+
+fn found(subject: &Subject, tree: &Tree, event: &EventContext<'_>) -> Vec<Tree> {
+    match subject {
+        Subject::Lookup(lookup) => places(lookup, tree),
+        Subject::AnyScalar => leaves(tree),
+        Subject::Field(field) => {
+            let values = super::field_values(field, event);
+            values.as_slice().iter().map(scalar).collect()
+        }
+    }
+}
+
+/// A value of a field as it would be written in JSON.
+fn scalar(value: &Value<'_>) -> Tree {
+    match value {
+        Value::Bool(value) => Tree::Bool(*value),
+        Value::Integer(number, _) => serde_json::from_str(&number.to_string()).unwrap(),
+        Value::Text(text) => Tree::String(String::from_utf8_lossy(text).into_owned()),
     }
 }
 
@@ -129,7 +149,12 @@ fn leaves(tree: &Tree) -> Vec<Tree> {
     }
 }
 
-fn satisfies(value: &Tree, predicate: &JsonPredicate, tree: &Tree) -> bool {
+fn satisfies(
+    value: &Tree,
+    predicate: &JsonPredicate,
+    tree: &Tree,
+    event: &EventContext<'_>,
+) -> bool {
     let text = text(value);
     let number = number(value);
     match predicate {
@@ -173,8 +198,9 @@ fn satisfies(value: &Tree, predicate: &JsonPredicate, tree: &Tree) -> bool {
             .as_str()
             .and_then(|text| time_part(text, *part))
             .is_some_and(|number| relation(*compare, number, *wanted)),
-        JsonPredicate::Against(lookup, relation, letters) => {
-            let others: Vec<Tree> = places(lookup, tree).iter().flat_map(flat).collect();
+        JsonPredicate::Against(other, relation, letters) => {
+            let others = found(other, tree, event);
+            let others: Vec<Tree> = others.iter().flat_map(flat).collect();
             text.is_some_and(|text| {
                 others.iter().filter_map(self::text).any(|other| {
                     let (text, other) = (in_letters(&text, *letters), in_letters(&other, *letters));

@@ -36,7 +36,7 @@ pub(crate) fn holds(condition: &Condition, event: &EventContext<'_>) -> bool {
         Condition::Not(part) => !holds(part, event),
         Condition::Test(test) => test_holds(test, event),
         Condition::Json(_) | Condition::Elements(_) => {
-            json::holds(condition, &json::parsed(event.raw))
+            json::holds(condition, &json::parsed(event.raw), event)
         }
     }
 }

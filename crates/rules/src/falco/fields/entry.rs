@@ -1,6 +1,7 @@
 //! A field as the catalogue knows it.
 
 use super::{FieldError, FieldOptions, Level, Path, json_pointer, level_of};
+use crate::derived;
 use crate::field::{Field, JsonPath, Kind, Read, ReadFn};
 
 /// A field as the catalogue knows it.
@@ -14,6 +15,8 @@ pub struct Entry {
     pub argument: ArgumentKind,
     /// The JSON paths that it reads; none for fields that do not depend on the event's JSON.
     pub paths: &'static [Path],
+    /// Further paths that it reads where an event has them, and does without where not: they ask for no higher level.
+    pub also: &'static [Path],
     /// What it is, for users: one sentence or two.
     pub doc: &'static str,
     /// What users may stumble over: a defect that is reproduced, the version that brought the field.
@@ -48,6 +51,11 @@ impl Entry {
     pub fn level(&self) -> Level {
         let first_keys = self.paths.iter().map(|path| path.first().copied());
         first_keys.map(level_of).max().unwrap_or(Level::Metadata)
+    }
+
+    /// Whether the field is one of kubevigil's own (`kv.*`), which no other reader of Falco's rules knows.
+    pub fn is_derived(&self) -> bool {
+        derived::is_derived(self.name)
     }
 
     /// Whether the field is absent from events without the key `auditID`.
@@ -95,7 +103,7 @@ impl Entry {
         Self::new(name, Kind::TextList, Read::With(read), paths, doc)
     }
 
-    pub(super) const fn new(
+    pub(crate) const fn new(
         name: &'static str,
         kind: Kind,
         read: Read,
@@ -108,6 +116,7 @@ impl Entry {
             kind,
             argument,
             paths,
+            also: &[],
             doc,
             note: None,
             read,
@@ -115,12 +124,17 @@ impl Entry {
         }
     }
 
+    pub(crate) const fn also(mut self, paths: &'static [Path]) -> Self {
+        self.also = paths;
+        self
+    }
+
     pub(super) const fn argument(mut self, argument: ArgumentKind) -> Self {
         self.argument = argument;
         self
     }
 
-    pub(super) const fn note(self, note: &'static str) -> Self {
+    pub(crate) const fn note(self, note: &'static str) -> Self {
         self.noted(Some(note))
     }
 
@@ -156,7 +170,7 @@ impl Entry {
         })
     }
 
-    pub(super) fn field(&self, argument: Option<&str>, options: &FieldOptions) -> Field {
+    pub(crate) fn field(&self, argument: Option<&str>, options: &FieldOptions) -> Field {
         let mended = self.mended.filter(|_| options.fixed_fields);
         let (paths, read) = match mended {
             Some(mended) => (mended.paths, Read::With(mended.read)),
@@ -165,6 +179,11 @@ impl Entry {
         let inputs = match argument {
             Some(pointer) if self.argument == ArgumentKind::Pointer => {
                 json_pointer::inputs(pointer)
+            }
+            // Of equal keys the last counts for the API server; Falco's plugin takes the first.
+            _ if self.is_derived() => {
+                let all = paths.iter().chain(self.also);
+                all.map(|keys| JsonPath::last(keys)).collect()
             }
             _ => paths.iter().map(|keys| JsonPath::first(keys)).collect(),
         };
