@@ -33,6 +33,7 @@
 mod codes;
 mod collection;
 mod condition;
+mod correlation;
 mod detection;
 mod document;
 mod encodings;

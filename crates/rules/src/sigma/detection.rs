@@ -1,5 +1,7 @@
 //! Documents that ask about one event: log source, detection and what stands around them become a rule.
 
+use std::sync::Arc;
+
 use kubevigil_yaml::Node;
 
 use crate::rule::{Language, Question, Rule};
@@ -8,7 +10,7 @@ use crate::sigma::document;
 use crate::sigma::fields::Fields;
 use crate::sigma::filter::{Filters, LogSource};
 use crate::sigma::lints;
-use crate::sigma::load::Draft;
+use crate::sigma::load::{Draft, State};
 use crate::sigma::output;
 use crate::sigma::problems::Problems;
 use crate::sigma::selection::Compiler;
@@ -36,32 +38,23 @@ impl<'m> Meanings<'m> {
     }
 }
 
-/// What a document became.
-pub(super) enum Outcome {
-    Rule(Box<Rule>),
-    /// It is for something else than Kubernetes audit events.
-    ElsewhereLogged,
-    /// It has mistakes, which are noted.
-    Refused,
-}
-
 /// Compiles a detection with the filters that are for it.
 pub(super) fn compile(
     draft: &Draft,
     meanings: Meanings<'_>,
     filters: &mut Filters,
     problems: &mut Problems,
-) -> Outcome {
+) -> State {
     let Some(log_source) = log_source(&draft.node, problems) else {
-        return Outcome::Refused;
+        return State::Refused;
     };
     if !log_source.is_kubernetes_audit() {
         warn_of_other_log_source(&draft.node, problems);
-        return Outcome::ElsewhereLogged;
+        return State::Elsewhere;
     }
     match rule(draft, &log_source, meanings, filters, problems) {
-        Some(rule) if !problems.any_error() => Outcome::Rule(Box::new(rule)),
-        _ => Outcome::Refused,
+        Some(rule) if !problems.any_error() => State::Ready(Arc::new(rule)),
+        _ => State::Refused,
     }
 }
 

@@ -9,7 +9,8 @@ use kubevigil_yaml::Node;
 use crate::rule::{Language, Origin, Refused, Rule};
 use crate::sigma::codes;
 use crate::sigma::collection::Collection;
-use crate::sigma::detection::{self, Meanings, Outcome};
+use crate::sigma::correlation::{self, Statement, link};
+use crate::sigma::detection::{self, Meanings};
 use crate::sigma::document;
 use crate::sigma::fields::Fields;
 use crate::sigma::filter::{Filter, Filters};
@@ -55,6 +56,24 @@ pub(super) struct Draft {
     pub(super) node: Node,
     pub(super) source: Arc<Source>,
     pub(super) file: usize,
+}
+
+/// A rule on its way.
+pub(super) struct Entry {
+    pub(super) draft: Draft,
+    pub(super) problems: Problems,
+    pub(super) state: State,
+}
+
+/// What a document has become so far.
+pub(super) enum State {
+    Ready(Arc<Rule>),
+    /// A correlation whose rules are still names.
+    Waiting(Box<Statement>),
+    /// It has mistakes, which are noted.
+    Refused,
+    /// It is for something else than Kubernetes audit events.
+    Elsewhere,
 }
 
 impl Loader {
@@ -122,36 +141,46 @@ impl Loader {
     }
 
     /// The same; correlations may also count `others`, rules of other languages, by their names.
-    pub fn finish_with(mut self, _others: &[Arc<Rule>]) -> Loaded {
+    pub fn finish_with(mut self, others: &[Arc<Rule>]) -> Loaded {
         let mut filters = self.compile_filters();
-        let mut rules = Vec::new();
-        let mut ids: HashMap<Arc<str>, Arc<str>> = HashMap::new();
-        for draft in std::mem::take(&mut self.rules) {
-            let mut problems = Problems::new(&draft.source, document::label(&draft.node));
-            match self.compile(&draft, &mut filters, &mut problems) {
-                Outcome::Rule(rule) => {
-                    warn_of_known_id(&rule, &draft.node, &mut ids, &mut problems);
-                    rules.push(Arc::from(rule));
-                }
-                Outcome::Refused => self.refuse(&draft, &problems.list),
-                Outcome::ElsewhereLogged => {}
-            }
-            self.note(draft.file, problems.list);
-        }
+        let drafts = std::mem::take(&mut self.rules).into_iter();
+        let mut entries: Vec<Entry> = drafts
+            .map(|draft| self.entry(draft, &mut filters))
+            .collect();
         for (file, warning) in filters.unused() {
             self.note(file, vec![warning]);
+        }
+        link::link(&mut entries, others, &self.fields);
+        let mut rules = Vec::new();
+        let mut ids: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+        for mut entry in entries {
+            match entry.state {
+                State::Ready(rule) => {
+                    warn_of_known_id(&rule, &entry.draft.node, &mut ids, &mut entry.problems);
+                    rules.push(rule);
+                }
+                State::Refused | State::Waiting(_) => {
+                    self.refuse(&entry.draft, &entry.problems.list)
+                }
+                State::Elsewhere => {}
+            }
+            self.note(entry.draft.file, entry.problems.list);
         }
         self.loaded(rules)
     }
 
-    fn compile(&self, draft: &Draft, filters: &mut Filters, problems: &mut Problems) -> Outcome {
-        if let Some((key, _)) = draft.node.entry("correlation") {
-            let message = "correlations are not supported yet";
-            let help = "leave this document out; the rules that it names work on their own";
-            problems.error_with_help::<()>(codes::UNSUPPORTED, key.span.clone(), message, help);
-            return Outcome::Refused;
+    fn entry(&self, draft: Draft, filters: &mut Filters) -> Entry {
+        let mut problems = Problems::new(&draft.source, document::label(&draft.node));
+        let state = if correlation::is_correlation(&draft) {
+            State::Waiting(Box::new(correlation::read(&draft, &mut problems)))
+        } else {
+            detection::compile(&draft, self.meanings(), filters, &mut problems)
+        };
+        Entry {
+            draft,
+            problems,
+            state,
         }
-        detection::compile(draft, self.meanings(), filters, problems)
     }
 
     fn meanings(&self) -> Meanings<'_> {
