@@ -13,7 +13,7 @@ use kubevigil_rules::Priority;
 
 use crate::rule_set::Profile;
 
-pub(crate) use crate::args::rule_tools::TestArgs;
+pub(crate) use crate::args::rule_tools::{AttackVersion, CoverageArgs, CoverageFormat, TestArgs};
 
 /// Watch a Kubernetes cluster through its audit log.
 ///
@@ -138,6 +138,7 @@ pub(crate) enum RulesCommand {
         format: Format,
     },
     Test(TestArgs),
+    Coverage(CoverageArgs),
 }
 
 /// Report every mistake in rule files.

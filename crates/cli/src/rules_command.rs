@@ -1,6 +1,7 @@
 //! `kubevigil rules`: check, list, show, fields, test.
 
 mod check;
+mod coverage;
 mod fields;
 mod list;
 mod show;
@@ -25,6 +26,7 @@ pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
             rules,
             format,
         } => show::execute(rule, rules, *format),
+        RulesCommand::Coverage(arguments) => coverage::execute(arguments),
         RulesCommand::Test(arguments) => test::execute(arguments),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::args::Format;
+use crate::args::{Format, RuleArgs};
 
 /// Run the audit events that lie beside rules, and compare what fires with what should.
 ///
@@ -44,4 +44,42 @@ pub(crate) struct TestArgs {
     /// Read fields as their descriptions say where Falco's plugin does something else.
     #[arg(long)]
     pub(crate) fixed_fields: bool,
+}
+
+/// Show which techniques of ATT&CK and of Microsoft's threat matrix for Kubernetes the rules detect, and which not.
+///
+/// Counts the rules that take part, by the techniques in their tags. Techniques that an audit log cannot show are no gaps; the table says
+/// why it cannot.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil rules coverage
+  kubevigil rules coverage --profile quiet --format json | jq .gaps
+  kubevigil rules coverage --format navigator > layer.json   for the ATT&CK Navigator")]
+pub(crate) struct CoverageArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = CoverageFormat::Text)]
+    pub(crate) format: CoverageFormat,
+    /// The version of ATT&CK to count by; ids of the other version are translated.
+    #[arg(long, value_enum, default_value_t = AttackVersion::V18, value_name = "VERSION")]
+    pub(crate) attack_version: AttackVersion,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum CoverageFormat {
+    /// Tables for people.
+    Text,
+    /// One object.
+    Json,
+    /// A layer of the ATT&CK Navigator.
+    Navigator,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum AttackVersion {
+    #[value(name = "18")]
+    V18,
+    #[value(name = "19")]
+    V19,
 }

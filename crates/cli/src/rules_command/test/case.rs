@@ -120,9 +120,12 @@ impl Verdict {
             count += 1;
             let line = arrival.line;
             match stream.event(&arrival.raw) {
-                Ok(rules) => self
-                    .fired
-                    .extend(rules.into_iter().map(|rule| Fired { rule, line })),
+                Ok(rules) if rules.is_empty() => {}
+                Ok(rules) => {
+                    self.events.push((line, in_words(&arrival.raw)));
+                    let fired = rules.into_iter().map(|rule| Fired { rule, line });
+                    self.fired.extend(fired);
+                }
                 Err(error) => self.troubles.push(format!("line {line}: {error}")),
             }
         }
