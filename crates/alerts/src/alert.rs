@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Budget;
 use crate::event::{EventReference, EventSummary, Request};
+use crate::evidence::{self, EvidenceEvent};
 use crate::identity::AlertId;
 
-/// A rule's finding about one event.
+/// A rule's finding about one event, or a correlation's about several.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Alert {
     /// Which rule and which event; equal for equal findings, whenever they are made.
@@ -41,10 +42,17 @@ pub struct Alert {
     /// What became of the request.
     #[serde(with = "outcome_word")]
     pub outcome: Outcome,
-    /// Which event it was.
+    /// Which event it was; for a correlation the one that completed it.
     pub event: EventReference,
     /// Who did what, for people.
     pub request: Request,
+    /// The events that a correlation counted, oldest first, the one that completed it among them; empty for a rule about one
+    /// event. At most [`crate::evidence::MAX_EVENTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceEvent>,
+    /// How many events the correlation counted, those that are not listed included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence_total: u64,
 }
 
 /// The value of an output field.
@@ -110,6 +118,26 @@ impl Alert {
             outcome: event.outcome,
             event: event.event.clone().bounded(),
             request: event.request.clone().bounded(),
+            evidence: Vec::new(),
+            evidence_total: 0,
+        }
+    }
+
+    /// The alert of a correlation from its parts: `event` is the one that completed it, `evidence` all that it counted, oldest first, of
+    /// `total`.
+    pub fn from_correlation_parts(
+        rule: &Rule,
+        finding: Finding,
+        event: &EventSummary,
+        evidence: Vec<EvidenceEvent>,
+        total: u64,
+    ) -> Self {
+        let alert = Self::from_parts(rule, finding, event);
+        Self {
+            id: AlertId::of_correlation(rule, &event.event.digest, &alert.output_fields),
+            evidence: evidence::bounded(evidence),
+            evidence_total: total,
+            ..alert
         }
     }
 }
@@ -141,19 +169,24 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// Times in stored alerts: nanoseconds since the Unix epoch as one number.
-mod nanoseconds {
+pub(crate) mod nanoseconds {
     use kubevigil_audit::time::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         time: &Timestamp,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         time.nanoseconds.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Timestamp, D::Error> {
         i128::deserialize(deserializer).map(|nanoseconds| Timestamp { nanoseconds })
@@ -161,7 +194,7 @@ mod nanoseconds {
 }
 
 /// Outcomes in stored alerts: their word.
-mod outcome_word {
+pub(crate) mod outcome_word {
     use kubevigil_audit::event::Outcome;
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -174,14 +207,14 @@ mod outcome_word {
         Outcome::Panicked,
     ];
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         outcome: &Outcome,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(outcome.as_str())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Outcome, D::Error> {
         let word = String::deserialize(deserializer)?;

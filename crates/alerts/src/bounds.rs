@@ -108,6 +108,8 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::MAX_EVENTS;
+    use crate::receipt;
 
     #[test]
     fn texts_up_to_the_bound_are_kept_whole() {
@@ -157,12 +159,16 @@ mod tests {
             ..Request::default()
         };
         let long = json_length(&texts).max(json_length(&lists));
-        let whole = long + 14 * json_length(&short.bounded());
+        let receipts = MAX_EVENTS * 6 * (receipt::MAX_BYTES + LONG_NAME);
+        let whole = long + 14 * json_length(&short.bounded()) + receipts;
         assert!(
             whole < kubevigil_journal::Options::default().max_record_bytes / 2,
             "{whole}"
         );
     }
+
+    /// More than a rule's name takes in evidence: Sigma allows 256 characters.
+    const LONG_NAME: usize = 2_048;
 
     fn json_length(value: &impl serde::Serialize) -> usize {
         serde_json::to_vec(value).unwrap().len()

@@ -7,6 +7,7 @@ use std::fmt;
 use kubevigil_rules::{Language, Rule};
 use serde::{Deserialize, Serialize};
 
+use crate::alert::FieldValue;
 use crate::hex;
 
 /// The identity of an alert: 128 bits, printed as 32 hexadecimal digits.
@@ -40,6 +41,21 @@ impl AlertId {
             Some(id) => Self::new(rule.language, &format!("{id}\0{}", rule.name), event),
             None => Self::new(rule.language, &rule.name, event),
         }
+    }
+
+    /// The identity of what a correlation found when the event with this digest completed it. The output fields have part in it, because
+    /// one event may complete a correlation in several groups.
+    pub fn of_correlation(
+        rule: &Rule,
+        event: &EventDigest,
+        fields: &[(String, FieldValue)],
+    ) -> Self {
+        let mut hasher =
+            blake3::Hasher::new_derive_key("kubevigil 2026 identity of an alert of a correlation");
+        hasher.update(&Self::of_rule(rule, event).0);
+        // JSON tells all values and their ends apart.
+        hasher.update(&serde_json::to_vec(fields).unwrap_or_default());
+        Self::finish(&hasher)
     }
 
     /// The identity from its parts: the language, what tells the rule from others, and the event's digest.
@@ -80,6 +96,14 @@ impl EventDigest {
     /// The digest of an event's bytes.
     pub fn of(raw: &[u8]) -> Self {
         Self(*blake3::hash(raw).as_bytes())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

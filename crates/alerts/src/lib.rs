@@ -7,6 +7,8 @@
 //!
 //! - [`EventSummary`] is what all alerts about one event share: which event, who did what, what became of it.
 //! - [`Alert`] is made from a detection and a summary. Its [`AlertId`] comes from the rule and the event's bytes.
+//! - An alert of a correlation also lists the other events that it rests on, each an [`EvidenceEvent`]. Until then they are kept as
+//!   [receipts](receipt).
 //! - [`Renderer`] writes an alert as one line in a [`Format`]: kubevigil's JSON, Falco's JSON, or text.
 //! - [`Outbox`] keeps alerts on disk between being found and being delivered; one that is found again goes in once.
 //! - An [`output::Output`] delivers alerts to one place, one attempt at a time: [standard output](output::stdout), a
@@ -45,12 +47,14 @@ pub mod courier;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod event;
+pub mod evidence;
 pub mod format;
 mod hex;
 pub mod identity;
 pub mod metrics;
 pub mod outbox;
 pub mod output;
+pub mod receipt;
 
 pub use kubevigil_audit::event::Outcome;
 
@@ -58,6 +62,7 @@ pub use crate::alert::{Alert, FieldValue, Finding};
 pub use crate::config::OutputConfig;
 pub use crate::deliveries::{Deliveries, Surroundings};
 pub use crate::event::{EventReference, EventSummary, Request};
+pub use crate::evidence::EvidenceEvent;
 pub use crate::format::{FalcoStyle, Format, Renderer, TextEscaping};
 pub use crate::identity::{AlertId, EventDigest};
 pub use crate::outbox::Outbox;

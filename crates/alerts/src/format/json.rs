@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::Fields;
 use super::harmless::to_harmless_json;
 use crate::alert::Alert;
-use crate::event::Request;
+use crate::event::{EventReference, Request};
+use crate::evidence::EvidenceEvent;
 
 /// The alert as one JSON object.
 pub(super) fn line(alert: &Alert, hostname: Option<&str>) -> String {
@@ -29,15 +30,10 @@ pub(super) fn line(alert: &Alert, hostname: Option<&str>) -> String {
         tags: &alert.tags,
         source: &alert.source,
         hostname,
-        event: EventShape {
-            audit_id: &alert.event.audit_id,
-            stage: &alert.event.stage,
-            file: alert.event.file.as_deref(),
-            line: alert.event.line,
-            place: alert.event.place,
-            digest: alert.event.digest.to_string(),
-        },
+        event: EventShape::of(&alert.event),
         request: RequestShape::of(&alert.request),
+        evidence: alert.evidence.iter().map(EvidenceShape::of).collect(),
+        evidence_total: Some(alert.evidence_total).filter(|total| *total > 0),
     })
 }
 
@@ -56,6 +52,21 @@ struct Shape<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hostname: Option<&'a str>,
+    event: EventShape<'a>,
+    request: RequestShape<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<EvidenceShape<'a>>,
+    #[serde(rename = "evidenceTotal", skip_serializing_if = "Option::is_none")]
+    evidence_total: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct EvidenceShape<'a> {
+    rule: &'a str,
+    #[serde(rename = "ruleId", skip_serializing_if = "Option::is_none")]
+    rule_id: Option<&'a str>,
+    time: String,
+    outcome: &'a str,
     event: EventShape<'a>,
     request: RequestShape<'a>,
 }
@@ -99,6 +110,32 @@ struct RequestShape<'a> {
     user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<i64>,
+}
+
+impl<'a> EvidenceShape<'a> {
+    fn of(evidence: &'a EvidenceEvent) -> Self {
+        Self {
+            rule: &evidence.rule,
+            rule_id: evidence.rule_id.as_deref(),
+            time: evidence.time.to_string(),
+            outcome: evidence.outcome.as_str(),
+            event: EventShape::of(&evidence.event),
+            request: RequestShape::of(&evidence.request),
+        }
+    }
+}
+
+impl<'a> EventShape<'a> {
+    fn of(event: &'a EventReference) -> Self {
+        Self {
+            audit_id: &event.audit_id,
+            stage: &event.stage,
+            file: event.file.as_deref(),
+            line: event.line,
+            place: event.place,
+            digest: event.digest.to_string(),
+        }
+    }
 }
 
 impl<'a> RequestShape<'a> {

@@ -1,17 +1,23 @@
 //! Falco's plain line: `<time>: <Priority> <message>`.
 //!
 //! Falco releases print the message raw. Here what could act on a terminal becomes visible, because the message holds text
-//! that an attacker wrote; everything else is Falco's to the letter.
+//! that an attacker wrote; everything else is Falco's to the letter. An alert of a correlation, which Falco does not have, also says how
+//! many events it rests on.
 
 use kubevigil_audit::time::Timestamp;
 
 use super::{FalcoStyle, TextEscaping, to_json};
 use crate::alert::Alert;
+use crate::evidence;
 use kubevigil_diagnostics::escape;
 
 /// The alert as one line, safe for a terminal unless its user wants it raw.
 pub(super) fn line(alert: &Alert, style: &FalcoStyle) -> String {
-    let text = full_output(alert, style);
+    let mut text = full_output(alert, style);
+    if !alert.evidence.is_empty() {
+        let evidence = evidence::in_words(&alert.evidence, alert.evidence_total);
+        text.push_str(&format!(" [{evidence}]"));
+    }
     match style.text_escaping {
         TextEscaping::Json => {
             let quoted = to_json(&text);

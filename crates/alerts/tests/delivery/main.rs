@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod correlations;
 mod couriers;
 mod encrypted;
 mod files;
