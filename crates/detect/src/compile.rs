@@ -322,7 +322,7 @@ impl Program {
         }
     }
 
-    fn field(&mut self, field: &Field, paths: &mut PathsBuilder) -> ExprPlan {
+    pub(crate) fn field(&mut self, field: &Field, paths: &mut PathsBuilder) -> ExprPlan {
         let needs = field.needs.as_ref().map(|path| add_path(path, paths));
         let inputs: Vec<PathId> = field
             .inputs

@@ -88,10 +88,14 @@ impl RuleIndex {
         let keys = fields
             .into_iter()
             .filter_map(|(field, constrained)| Key::new(&field, &constrained, rules.len(), paths));
-        Self {
-            all: Bits::all(rules.len()),
-            keys: keys.collect(),
-        }
+        let keys = keys.collect();
+        let mut all = Bits::none(rules.len());
+        // Correlations ask nothing of one event.
+        (0..)
+            .zip(rules)
+            .filter(|(_, rule)| rule.condition().is_some())
+            .for_each(|(number, _)| all.insert(number));
+        Self { all, keys }
     }
 
     /// Leaves in `candidates` the rules that can hold. `text` gives the value of a key; `Err` when it cannot be told.

@@ -7,6 +7,7 @@ use kubevigil_audit::json::{Json, JsonKind};
 use kubevigil_rules::json_test::{Relation, fold, scalar_text};
 use kubevigil_rules::lookup::{any_member, any_scalar};
 use kubevigil_rules::{Letters, Quantifier};
+use smallvec::SmallVec;
 
 use crate::compile::{ElementsPlan, ExprPlan, JsonPlan, JsonQuestion, Node, NodeId, SubjectPlan};
 use crate::evaluate::Evaluation;
@@ -167,6 +168,14 @@ impl<'e> Evaluation<'_, 'e> {
             }
         }
         places
+    }
+
+    /// Everything that stands at a lookup that begins at the event.
+    pub(crate) fn places_at(&self, lookup: &LookupPlan) -> SmallVec<[Json<'e>; 1]> {
+        match lookup.place(self.found_last) {
+            Place::One(place) => place.into_iter().collect(),
+            Place::Several => self.places_of(lookup, None).into(),
+        }
     }
 
     fn whole(&self) -> Option<Json<'e>> {

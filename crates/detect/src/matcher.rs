@@ -12,8 +12,11 @@ use kubevigil_rules::{EventContext, Rule};
 use crate::bits::Bits;
 use crate::compile::{CompileError, NodeId, OutputPlan, Program};
 use crate::detection::Detection;
+use crate::digest::Digester;
 use crate::evaluate::{Evaluation, Memo};
+use crate::hit::{Hit, HitReader, Output};
 use crate::index::RuleIndex;
+use crate::plan::{Correlations, Definition, RuleList};
 use crate::render;
 
 /// Rules compiled into one program. Immutable; share it between threads.
@@ -25,13 +28,14 @@ pub struct Matcher {
     times: [PathId; 4],
     program: Program,
     compiled: Vec<CompiledRule>,
+    correlations: Correlations,
     index: RuleIndex,
 }
 
 /// How many rules of an event are reported (Falco's `rule_matching`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum RuleMatching {
-    /// Only the first rule that holds, in the order of the rules.
+    /// Only the first rule that holds, in the order of the rules. Correlations are not touched by it.
     First,
     /// Every rule that holds.
     #[default]
@@ -56,6 +60,8 @@ pub struct Scratch {
     last: PathScratch,
     memo: Memo,
     candidates: Bits,
+    holding: Vec<usize>,
+    digester: Digester,
 }
 
 /// The event's bytes are not a JSON object that can be read.
@@ -67,35 +73,61 @@ pub struct EventError(#[from] pub JsonError);
 struct CompiledRule {
     root: NodeId,
     output: OutputPlan,
+    /// What it finds is reported.
+    raises: bool,
+    /// Some correlation counts it.
+    counted: bool,
 }
 
 impl Matcher {
-    /// Compiles rules in the order in which they are tried. Disabled rules are compiled too: choose before.
+    /// Compiles rules in the order in which they are tried, correlations among them. Disabled rules are compiled too: choose before.
+    ///
+    /// Rules that are not listed but that a listed correlation counts are compiled as well and raise nothing. Nor does a
+    /// listed rule that listed correlations count, unless one of them says `generate`.
     pub fn compile(rules: &[Arc<Rule>], matching: RuleMatching) -> Result<Self, CompileError> {
         let mut builder = PathsBuilder::default();
         let mut program = Program::default();
         let times = TIMES.map(|keys| builder.add(keys));
-        let mut compiled = Vec::with_capacity(rules.len());
-        for rule in rules {
-            let root = program.add_rule(rule, &mut builder)?;
-            let output = program.add_output(&rule.output, &mut builder);
-            compiled.push(CompiledRule { root, output });
+        let list = RuleList::new(rules);
+        let correlations = Correlations::new(&list, &mut program, &mut builder);
+        let mut compiled = Vec::with_capacity(list.rules.len());
+        let roles = list.raises.iter().zip(&correlations.counted_as);
+        for (rule, (&raises, counted_as)) in list.rules.iter().zip(roles) {
+            compiled.push(CompiledRule {
+                root: program.add_rule(rule, &mut builder)?,
+                output: program.add_output(&rule.output, &mut builder),
+                raises,
+                counted: !counted_as.is_empty(),
+            });
         }
-        let index = RuleIndex::new(rules, &mut builder);
+        let index = RuleIndex::new(&list.rules, &mut builder);
         Ok(Self {
-            rules: rules.into(),
+            rules: list.rules.into(),
             matching,
             paths: builder.build(),
             times,
             program,
             compiled,
+            correlations,
             index,
         })
     }
 
-    /// The rules in the order in which they are tried.
+    /// The rules in the order in which they are tried; behind those that it was given the ones that only correlations need.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// Whether what the rule at this position of [`Matcher::rules`] finds is reported, or only counted by correlations.
+    pub fn raises(&self, rule_number: usize) -> bool {
+        self.compiled
+            .get(rule_number)
+            .is_some_and(|rule| rule.raises)
+    }
+
+    /// The correlations, each behind those that it counts.
+    pub(crate) fn definitions(&self) -> &Arc<[Definition]> {
+        &self.correlations.definitions
     }
 
     /// What the rules find in an event, in the order of the rules. `event` is one JSON object.
@@ -110,6 +142,8 @@ impl Matcher {
             last,
             memo,
             candidates,
+            holding,
+            digester,
         } = scratch;
         let found = self.paths.read(event, Duplicates::First, paths)?;
         let found_last = if found.has_duplicates() {
@@ -135,35 +169,78 @@ impl Matcher {
         self.index
             .narrow(candidates, |plan| evaluation.index_value(plan));
         memo.start(self.program.nodes.len());
+        holding.clear();
+        let list = self.matches(&evaluation, candidates, memo, holding);
         Ok(Detections {
             time,
-            list: self.matches(&evaluation, candidates, memo),
+            list,
+            hits: self.hits(&evaluation, holding, digester),
         })
     }
 
+    /// What is reported. Rules that correlations count and that hold are appended to `holding`, whether reported or not.
     fn matches(
         &self,
         evaluation: &Evaluation<'_, '_>,
         candidates: &Bits,
         memo: &mut Memo,
+        holding: &mut Vec<usize>,
     ) -> Vec<Detection> {
-        let holding = candidates.iter().filter_map(|number| {
-            let compiled = self.compiled.get(number)?;
-            if !evaluation.holds(compiled.root, memo) {
-                return None;
+        let mut list = Vec::new();
+        for number in candidates.iter() {
+            let Some((compiled, rule)) = self.compiled.get(number).zip(self.rules.get(number))
+            else {
+                continue;
+            };
+            let reported = match self.matching {
+                RuleMatching::First => compiled.raises && list.is_empty(),
+                RuleMatching::All => compiled.raises,
+            };
+            if !(reported || compiled.counted) || !evaluation.holds(compiled.root, memo) {
+                continue;
             }
-            Some(Detection {
-                rule: Arc::clone(self.rules.get(number)?),
-                rule_number: number,
-                time: evaluation.event.time,
-                message: render::message(&compiled.output, evaluation),
-                fields: render::fields(&compiled.output, evaluation),
-            })
-        });
-        match self.matching {
-            RuleMatching::First => holding.take(1).collect(),
-            RuleMatching::All => holding.collect(),
+            if compiled.counted {
+                holding.push(number);
+            }
+            if reported {
+                list.push(Detection {
+                    rule: Arc::clone(rule),
+                    rule_number: number,
+                    time: evaluation.event.time,
+                    message: render::message(&compiled.output, evaluation),
+                    fields: render::fields(&compiled.output, evaluation),
+                });
+            }
         }
+        list
+    }
+
+    fn hits(
+        &self,
+        evaluation: &Evaluation<'_, '_>,
+        holding: &[usize],
+        digester: &mut Digester,
+    ) -> Vec<Hit> {
+        if holding.is_empty() {
+            return Vec::new();
+        }
+        let output = |rule: usize| {
+            let output = &self.compiled.get(rule)?.output;
+            let is_empty = output.pieces.is_empty() && output.fields.is_empty();
+            (!is_empty).then(|| {
+                Box::new(Output {
+                    message: render::message(output, evaluation),
+                    fields: render::fields(output, evaluation),
+                })
+            })
+        };
+        let mut reader = HitReader {
+            correlations: &self.correlations,
+            evaluation,
+            digester,
+            output: &output,
+        };
+        reader.read(holding)
     }
 
     /// When the event happened; older API versions wrote it elsewhere (see `kubevigil_audit::event`).
@@ -189,4 +266,6 @@ pub struct Detections {
     pub time: Timestamp,
     /// One for each rule that holds.
     pub list: Vec<Detection>,
+    /// What [`State::observe`](crate::State::observe) is to see of the event. Complete whatever [`RuleMatching`] says.
+    pub hits: Vec<Hit>,
 }
