@@ -11,6 +11,7 @@
 )]
 
 mod conformance;
+mod detections;
 mod documents;
 mod kubevigil;
 mod sessions;

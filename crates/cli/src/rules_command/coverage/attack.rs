@@ -61,6 +61,8 @@ const FLOOD: &str = "Traffic is not logged, only requests to the API server are.
 /// The techniques, sorted by id.
 pub(super) const TECHNIQUES: &[Technique] = &[
     other("T1005", "Data from Local System", &["collection"]),
+    other("T1027", "Obfuscated Files or Information", EVASION),
+    other("T1027.010", "Command Obfuscation", EVASION),
     containers("T1036", "Masquerading", EVASION),
     containers(
         "T1036.005",
