@@ -41,6 +41,8 @@ pub struct Diagnostic {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The file does what its author expects, at a price that is worth knowing.
+    Info,
     /// The file loads, but does something that its author may not expect.
     Warning,
     /// The file cannot be used.
@@ -116,6 +118,11 @@ impl Diagnostic {
     /// An error without a place yet.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Severity::Error, message)
+    }
+
+    /// A remark without a place yet.
+    pub fn info(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Info, message)
     }
 
     /// A warning without a place yet.

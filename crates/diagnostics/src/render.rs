@@ -36,6 +36,7 @@ impl Drawing {
         let (word, style) = match diagnostic.severity {
             Severity::Error => ("error", AnsiColor::BrightRed.on_default().bold()),
             Severity::Warning => ("warning", AnsiColor::Yellow.on_default().bold()),
+            Severity::Info => ("info", AnsiColor::Cyan.on_default().bold()),
         };
         self.styled(style, &format!("{word}[{}]", diagnostic.code));
         self.styled(

@@ -81,6 +81,9 @@ pub(super) fn policy(root: &Node, faults: &mut Faults) -> Draft {
         keys.text(key, faults);
     }
     let rules = keys.list("rules", faults);
+    keys.lookalikes("rules", faults, |path, node, faults| {
+        rule(node, path, faults);
+    });
     let rules_span = match keys.get("rules") {
         Some(node) if !node.span.is_empty() => node.span.clone(),
         _ => keys.key_span("rules"),
@@ -105,6 +108,9 @@ fn rule(node: &Node, path: &str, faults: &mut Faults) -> RuleDraft {
         faults,
     );
     let entries = keys.list("resources", faults);
+    keys.lookalikes("resources", faults, |path, node, faults| {
+        entry(node, path, faults);
+    });
     RuleDraft {
         level: keys.text("level", faults),
         users: keys.texts("users", faults),
@@ -169,6 +175,26 @@ impl<'n> Keys<'n> {
         pairs
             .find(|(name, _)| name.text() == Some(key))
             .map(|(_, value)| value)
+    }
+
+    /// Looks for slips below a key that the server drops because it is this one in other letters: whoever mends the key wants to know.
+    fn lookalikes(
+        &self,
+        key: &str,
+        faults: &mut Faults,
+        look: impl Fn(&str, &'n Node, &mut Faults),
+    ) {
+        for (name, value) in self.node.pairs().unwrap_or_default() {
+            let name = name.text().unwrap_or_default();
+            if name != key && name.eq_ignore_ascii_case(key) {
+                let mut dropped = Faults::new(&faults.source);
+                let items = value.items().unwrap_or_default().iter().enumerate();
+                items.for_each(|(number, item)| {
+                    look(&format!("{name}[{number}]"), item, &mut dropped)
+                });
+                faults.keys_of(dropped);
+            }
+        }
     }
 
     fn key_span(&self, key: &str) -> Range<usize> {

@@ -11,19 +11,20 @@ use super::file::{Layer, Refusal};
 pub mod codes {
     /// The text is no YAML or JSON, or a value has the wrong type.
     pub const DECODE: &str = "POLICY_DECODE";
-    /// The apiVersion is missing.
-    pub const VERSION: &str = "POLICY_VERSION";
     /// A value is not one that the API server accepts.
     pub const INVALID: &str = "POLICY_INVALID";
-    /// There are no rules.
-    pub const NO_RULES: &str = "POLICY_NO_RULES";
     /// A key that the server drops.
     pub const UNKNOWN_KEY: &str = "P01";
     /// A key that stands twice in one map.
     pub const DUPLICATE_KEY: &str = "P02";
-    /// A second document, which the server does not read.
-    pub const SECOND_DOCUMENT: &str = "P08";
+    /// The apiVersion or the kind is missing or not one of a policy.
+    pub const VERSION: &str = "P07";
+    /// There are no rules, or a second document, which the server does not read.
+    pub const RULES: &str = "P08";
 }
+
+/// The label of a file that is something else than a policy; the server has none.
+pub(super) const NOT_A_POLICY: &str = "not a policy";
 
 /// Everything that was noted.
 pub(super) struct Faults {
@@ -52,10 +53,11 @@ impl Faults {
         help: Option<String>,
     ) {
         let code = match layer {
+            Layer::Decode if label == NOT_A_POLICY => codes::VERSION,
             Layer::Decode => codes::DECODE,
             Layer::Version => codes::VERSION,
             Layer::Validate => codes::INVALID,
-            Layer::Count => codes::NO_RULES,
+            Layer::Count => codes::RULES,
         };
         let mut diagnostic = Diagnostic::error(code, message.clone()).at(&self.source, span);
         diagnostic.item = path.to_owned();
@@ -64,7 +66,7 @@ impl Faults {
         self.refusals.push(Refusal {
             layer,
             path: path.to_owned(),
-            label,
+            label: if label == NOT_A_POLICY { "" } else { label },
             message,
         });
     }
@@ -97,6 +99,15 @@ impl Faults {
         diagnostic.help =
             closest(key, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes over what was noted about keys in a part of the file that the server drops.
+    pub(super) fn keys_of(&mut self, dropped: Self) {
+        let keys = dropped
+            .diagnostics
+            .into_iter()
+            .filter(|diagnostic| diagnostic.code == codes::UNKNOWN_KEY);
+        self.diagnostics.extend(keys);
     }
 
     /// Notes a key that stands twice.

@@ -1,11 +1,14 @@
 //! A policy file, read as the API server reads it.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use kubevigil_diagnostics::{Diagnostic, Source};
 use kubevigil_yaml::Node;
 
 use super::Policy;
 use super::decode;
-use super::faults::{Faults, codes};
+use super::faults::{Faults, NOT_A_POLICY, codes};
 use super::scalar::JsonType;
 use super::validate;
 
@@ -18,6 +21,10 @@ pub struct PolicyFile {
     pub refusals: Vec<Refusal>,
     /// The refusals, and the keys that the server drops or takes twice, with their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// The text that places count in.
+    pub source: Arc<Source>,
+    /// The policy as a tree; `None` when the file is no YAML.
+    root: Option<Node>,
 }
 
 /// Something that stops the API server.
@@ -47,29 +54,54 @@ pub enum Layer {
 }
 
 const API_VERSION: &str = "audit.k8s.io/v1";
+/// Gone since Kubernetes 1.24.
+const LEGACY_VERSIONS: [&str; 2] = ["audit.k8s.io/v1alpha1", "audit.k8s.io/v1beta1"];
 
 impl PolicyFile {
     /// Reads a policy. `name` is what messages call the file.
     pub fn read(name: &str, text: &str) -> Self {
         let source = Source::file(name, text);
         let mut faults = Faults::new(&source);
-        let policy = read(text, &mut faults);
-        Self {
-            policy,
-            refusals: faults.refusals,
-            diagnostics: faults.diagnostics,
-        }
+        let root = parse(text, &mut faults);
+        Self::of(root, faults)
     }
 
     /// Reads a policy that stands inside another file. Places are those of the whole file.
-    pub fn of_node(source: &std::sync::Arc<Source>, root: &Node) -> Self {
-        let mut faults = Faults::new(source);
-        let policy = document(root, &mut faults);
+    pub fn of_node(source: &Arc<Source>, root: &Node) -> Self {
+        Self::of(Some(root.clone()), Faults::new(source))
+    }
+
+    fn of(root: Option<Node>, mut faults: Faults) -> Self {
+        let policy = root.as_ref().and_then(|root| document(root, &mut faults));
         Self {
             policy,
             refusals: faults.refusals,
             diagnostics: faults.diagnostics,
+            source: faults.source,
+            root,
         }
+    }
+
+    /// Where a value stands, by its path as the server writes paths: `rules[0].resources[1].group`. The place of the nearest value
+    /// around it when it does not stand in the file.
+    pub fn span(&self, path: &str) -> Range<usize> {
+        let Some(mut node) = self.root.as_ref() else {
+            return 0..0;
+        };
+        for step in path.split(['.', '[']) {
+            let below = match step.strip_suffix(']') {
+                Some(number) => number
+                    .parse()
+                    .ok()
+                    .and_then(|number: usize| node.items()?.get(number)),
+                None => node.get(step),
+            };
+            match below {
+                Some(below) => node = below,
+                None => break,
+            }
+        }
+        node.span.clone()
     }
 
     /// Whether the API server accepts the file.
@@ -78,7 +110,8 @@ impl PolicyFile {
     }
 }
 
-fn read(text: &str, faults: &mut Faults) -> Option<Policy> {
+/// The first document of a file; what is wrong with the text is noted.
+fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mark = faults.source.text.len() - text.len();
     if text.trim_start().starts_with('{')
@@ -108,18 +141,16 @@ fn read(text: &str, faults: &mut Faults) -> Option<Policy> {
     if let Some(second) = documents.get(1) {
         let message =
             "the API server reads only the first document of the file; this one means nothing";
-        let diagnostic = Diagnostic::error(codes::SECOND_DOCUMENT, message)
+        let diagnostic = Diagnostic::error(codes::RULES, message)
             .at(&faults.source, second.root.span.clone())
             .help("put all rules under one `rules:`");
         faults.diagnostics.push(diagnostic);
     }
-    match documents.first() {
-        Some(first) => document(&first.root, faults),
-        None => {
-            no_version(0..0, faults);
-            None
-        }
+    let first = documents.into_iter().next();
+    if first.is_none() {
+        no_version(0..0, faults);
     }
+    first.map(|first| first.root)
 }
 
 fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
@@ -192,11 +223,19 @@ fn is_policy(root: &Node, faults: &mut Faults) -> bool {
         return true;
     };
     let span = text(key).map_or(root.span.clone(), |node| node.span.clone());
-    faults.refuse(Layer::Decode, "", "", span, message, Some(help.to_owned()));
-    false
+    faults.refuse(
+        Layer::Decode,
+        "",
+        NOT_A_POLICY,
+        span,
+        message,
+        Some(help.to_owned()),
+    );
+    // The older versions had the same keys, so there is something to look at.
+    LEGACY_VERSIONS.contains(&version)
 }
 
-fn no_version(span: std::ops::Range<usize>, faults: &mut Faults) {
+fn no_version(span: Range<usize>, faults: &mut Faults) {
     let message =
         "the file names no apiVersion, so the API server does not recognise it as a policy";
     let help = "put `apiVersion: audit.k8s.io/v1` and `kind: Policy` at the top";
@@ -210,7 +249,7 @@ fn no_version(span: std::ops::Range<usize>, faults: &mut Faults) {
     );
 }
 
-fn start_of(root: &Node) -> std::ops::Range<usize> {
+fn start_of(root: &Node) -> Range<usize> {
     let first = root.pairs().and_then(<[_]>::first);
     first.map_or(root.span.clone(), |(key, _)| key.span.clone())
 }

@@ -1,0 +1,16 @@
+//! Audit policies: checked, explained, simulated and proposed.
+//!
+//! An audit policy decides what can ever be seen. Everything here rests on evaluating requests with the evaluator of
+//! `kubevigil-audit`, which decides as the API server does; nothing is concluded from looking at rules one by one.
+//!
+//! - [`resources`] lists what every API server serves.
+//! - [`probe`] makes up requests; [`reach`] makes up those that a rule is there for.
+//! - [`check`] finds what is wrong with a policy although an API server accepts it, one file a lint.
+
+pub mod check;
+pub mod probe;
+pub mod reach;
+pub mod resources;
+pub mod version;
+
+pub use crate::version::KubernetesVersion;
