@@ -34,12 +34,18 @@ const MAX_DEPTH: usize = 100;
 /// A condition may name this many selections.
 const MAX_WORDS: usize = 1_000;
 
-/// Reads the text of a condition.
+/// Reads the text of a detection's condition.
 pub(super) fn parse(node: &Node, problems: &mut Problems) -> Option<Expr> {
     let text = node.text().unwrap_or_default();
-    if let Some(at) = text.find('|') {
-        return refuse_aggregation(node, text, at, problems);
+    match text.find('|') {
+        Some(at) => refuse_aggregation(node, text, at, problems),
+        None => parse_of("selection", node, problems),
     }
+}
+
+/// Reads the text of a condition in which names are those of a `noun`.
+pub(super) fn parse_of(noun: &'static str, node: &Node, problems: &mut Problems) -> Option<Expr> {
+    let text = node.text().unwrap_or_default();
     let words = words(node, text, &problems.source.text.clone());
     if words.len() > MAX_WORDS {
         let message = format!("the condition has more than {MAX_WORDS} words");
@@ -47,6 +53,7 @@ pub(super) fn parse(node: &Node, problems: &mut Problems) -> Option<Expr> {
     }
     let end = node.source_offset(&problems.source.text, text.len());
     let mut parser = Parser {
+        noun,
         words,
         at: 0,
         depth: 0,
@@ -58,7 +65,7 @@ pub(super) fn parse(node: &Node, problems: &mut Problems) -> Option<Expr> {
         None => Some(expr),
         Some((word, span)) => {
             let message = format!("`{word}` is not expected here");
-            let help = "join selections with `and`, `or` or `not`, in lower case";
+            let help = format!("join {noun}s with `and`, `or` or `not`, in lower case");
             parser
                 .problems
                 .error_with_help(codes::CONDITION, span, message, help)
@@ -76,7 +83,9 @@ fn refuse_aggregation<T>(node: &Node, text: &str, at: usize, problems: &mut Prob
         _ => "event_count",
     };
     let message = "aggregations behind `|` are no part of Sigma any more";
-    let help = format!("write a correlation of type `{replacement}` that names this rule");
+    let help = format!(
+        "end the condition before the `|`, and write a correlation of type `{replacement}` that names this rule"
+    );
     let span = node.source_offset(&problems.source.text, at)..node.span.end;
     problems.error_with_help(codes::CONDITION, span, message, help)
 }
@@ -106,6 +115,8 @@ fn words(node: &Node, text: &str, source: &str) -> Vec<(String, Range<usize>)> {
 }
 
 struct Parser<'p> {
+    /// What names stand for, for messages.
+    noun: &'static str,
     words: Vec<(String, Range<usize>)>,
     at: usize,
     depth: usize,
@@ -161,18 +172,15 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Option<Expr> {
         let Some((word, span)) = self.next() else {
+            let message = format!("the condition ends where a {} is expected", self.noun);
             let end = self.end.clone();
-            return self.problems.error(
-                codes::CONDITION,
-                end,
-                "the condition ends where a selection is expected",
-            );
+            return self.problems.error(codes::CONDITION, end, message);
         };
         match word.as_str() {
             "(" => self.parenthesis(span),
             "1" | "any" | "all" if self.peek() == Some("of") => self.of(word == "all", span),
             "and" | "or" | "of" | ")" => {
-                let message = format!("a selection is expected before `{word}`");
+                let message = format!("a {} is expected before `{word}`", self.noun);
                 self.problems.error(codes::CONDITION, span, message)
             }
             _ => Some(Expr::Name(word, span)),
@@ -212,7 +220,8 @@ impl Parser<'_> {
             }
             _ => {
                 let help = "`1 of them`, `all of selection_*`";
-                let message = "the name of selections, or `them`, is expected behind `of`";
+                let noun = self.noun;
+                let message = format!("the name of {noun}s, or `them`, is expected behind `of`");
                 self.problems
                     .error_with_help(codes::CONDITION, start, message, help)
             }

@@ -77,6 +77,11 @@ pub(super) fn read(draft: &Draft, problems: &mut Problems) -> Statement {
     let Some(body) = Body::of(key, map, problems) else {
         return Statement::default();
     };
+    let types = match entry {
+        Some(_) => kinds::TYPES.as_slice(),
+        None => extension::TYPES.as_slice(),
+    };
+    let kind = kinds::word(&body, types, problems);
     let mut statement = Statement {
         head,
         start: body.start.clone(),
@@ -91,9 +96,9 @@ pub(super) fn read(draft: &Draft, problems: &mut Problems) -> Statement {
     };
     let asked = if entry.is_some() {
         body.refuse_unknown_keys(&KEYS, problems);
-        kinds::read(&body, &mut statement.rules, problems)
+        kinds::read(kind, &body, &mut statement.rules, problems)
     } else {
-        extension::read(&body, &statement, problems)
+        extension::read(kind, &body, &statement, problems)
     };
     if let Some((kind, values)) = asked {
         statement.kind = Some(kind);

@@ -212,9 +212,11 @@ impl Loader {
 
     /// Remembers a rule with mistakes. Documents that are no rules, and those that only change later ones, are none.
     fn refuse(&mut self, draft: &Draft, problems: &[Diagnostic]) {
-        let mut problems = problems.iter();
-        let error = problems.find(|problem| problem.severity == Severity::Error);
-        if let Some(error) = error.filter(|_| document::is_rule(&draft.node)) {
+        let errors = problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error);
+        let first = errors.min_by_key(|error| error.place.as_ref().map(|place| place.span.start));
+        if let Some(error) = first.filter(|_| document::is_rule(&draft.node)) {
             let text = |key| Some(draft.node.get(key)?.text()?.into());
             let refused = Refused {
                 title: text("title").unwrap_or_else(|| "(no title)".into()),

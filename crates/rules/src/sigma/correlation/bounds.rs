@@ -35,27 +35,40 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<Bounds> {
     let mut bounds = Vec::new();
-    let (mut complete, mut places) = (true, condition.start.clone());
-    for (word, relation) in RELATIONS {
-        let Some((key, value)) = condition.map.entry(word) else {
+    let mut places: Option<Range<usize>> = None;
+    let mut complete = true;
+    for (key, value) in condition.map.pairs().unwrap_or_default() {
+        let mut known = RELATIONS.iter();
+        let Some((_, relation)) = known.find(|(word, _)| key.text() == Some(word)) else {
             continue;
         };
-        places = key.span.start..value.span.end;
+        let start = places.map_or(key.span.start, |places| places.start);
+        places = Some(start..value.span.end);
         match number(value, quantity, problems) {
-            Some(number) => bounds.push((relation, number)),
+            Some(number) => bounds.push((*relation, number)),
             None => complete = false,
         }
     }
-    if bounds.is_empty() && complete {
-        let message = "the condition compares with nothing";
-        let help = "write one or several of gt, gte, lt, lte, eq, neq, such as `gte: 10`";
-        return problems.error_with_help(codes::CORRELATION, places, message, help);
-    }
     let bounds = Bounds(bounds);
-    if complete && !can_hold(&bounds, quantity) {
-        return never_holds(places, quantity, problems);
+    match places {
+        None => compares_with_nothing(condition, problems),
+        Some(places) if complete && !can_hold(&bounds, quantity) => {
+            never_holds(places, &bounds, quantity, problems)
+        }
+        Some(_) => complete.then_some(bounds),
     }
-    complete.then_some(bounds)
+}
+
+/// Notes that there is no relation, unless some unknown word was probably meant as one.
+fn compares_with_nothing<T>(condition: &Body<'_>, problems: &mut Problems) -> Option<T> {
+    let others = condition.map.pairs().unwrap_or_default();
+    let is_expected = |key: &Node| matches!(key.text(), Some("field" | "percentile"));
+    if others.iter().any(|(key, _)| !is_expected(key)) {
+        return None;
+    }
+    let message = "the condition compares with nothing";
+    let help = "write one or several of gt, gte, lt, lte, eq, neq, such as `gte: 10`";
+    problems.error_with_help(codes::CORRELATION, condition.start.clone(), message, help)
 }
 
 fn number(node: &Node, quantity: Quantity, problems: &mut Problems) -> Option<f64> {
@@ -78,17 +91,23 @@ fn number(node: &Node, quantity: Quantity, problems: &mut Problems) -> Option<f6
     }
 }
 
-fn never_holds<T>(span: Range<usize>, quantity: Quantity, problems: &mut Problems) -> Option<T> {
-    let message = "the condition can never hold";
+fn never_holds<T>(
+    span: Range<usize>,
+    bounds: &Bounds,
+    quantity: Quantity,
+    problems: &mut Problems,
+) -> Option<T> {
+    let without_end = Quantity::Count(1.0, f64::INFINITY);
     let help = match quantity {
-        Quantity::Count(least, most) if most.is_finite() => {
-            format!("the number is between {least} and {most}, which is the number of rules")
-        }
-        Quantity::Count(least, _) if least > 0.0 => {
+        Quantity::Count(..) if bounds.hold(0.0) => {
             "a correlation is judged when an event comes, so there is at least one; that events are missing cannot be seen this way".to_owned()
+        }
+        Quantity::Count(_, rules) if can_hold(bounds, without_end) => {
+            format!("different rules are counted, and `rules` names {rules}")
         }
         _ => "no number satisfies all of it".to_owned(),
     };
+    let message = "the condition can never hold";
     problems.error_with_help(codes::CORRELATION, span, message, help)
 }
 

@@ -17,11 +17,11 @@ const JOIN: [&str; 7] = [
 
 /// What is asked, and of which values.
 pub(super) fn read(
+    kind: Option<String>,
     body: &Body<'_>,
     statement: &Statement,
     problems: &mut Problems,
 ) -> Option<(CorrelationKind, Vec<Word>)> {
-    let kind = kinds::word(body, &TYPES, problems);
     kinds::named(body, &statement.rules, problems);
     match kind?.as_str() {
         "first_seen" => first_seen(body, statement, problems),

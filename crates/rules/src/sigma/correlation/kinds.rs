@@ -22,11 +22,11 @@ pub(super) const TYPES: [&str; 8] = [
 
 /// What a correlation asks, and of which values. Rules that only a condition names are added to `rules`.
 pub(super) fn read(
+    kind: Option<String>,
     body: &Body<'_>,
     rules: &mut Vec<Word>,
     problems: &mut Problems,
 ) -> Option<(CorrelationKind, Vec<Word>)> {
-    let kind = word(body, &TYPES, problems);
     let condition = body
         .map
         .entry("condition")

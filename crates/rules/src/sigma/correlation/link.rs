@@ -138,7 +138,7 @@ impl Linker<'_> {
         }
     }
 
-    /// Refuses the first document of a circle.
+    /// Refuses the first document of a circle, so that the others can be settled.
     fn break_circle(&mut self, circle: &[usize]) -> Option<usize> {
         let first = *circle.iter().min()?;
         let position = circle.iter().position(|number| *number == first)?;
@@ -153,6 +153,7 @@ impl Linker<'_> {
                 .problems
                 .error_with_help::<()>(codes::REFERENCE, span, message, help);
         }
+        entry.state = State::Refused;
         Some(first)
     }
 
@@ -169,7 +170,7 @@ impl Linker<'_> {
         name.unwrap_or_default()
     }
 
-    /// Builds a correlation, or refuses it. Everything that it counts is settled, unless it is the first of a circle.
+    /// Builds a correlation, or refuses it. Everything that it counts is settled.
     fn settle(&mut self, number: usize) {
         self.rows[number].settled = true;
         let state = std::mem::replace(&mut self.entries[number].state, State::Refused);
@@ -180,7 +181,9 @@ impl Linker<'_> {
         let item = self.entries[number].problems.item.clone();
         let mut problems = Problems::new(&source, item);
         let rules = self.counted(number, &statement, &mut problems);
-        self.check_size(number, &statement, &mut problems);
+        if !problems.any_error() {
+            self.check_size(number, &statement, &mut problems);
+        }
         let rule = self.rule(number, *statement, rules, &mut problems);
         let entry = &mut self.entries[number];
         entry.problems.list.append(&mut problems.list);

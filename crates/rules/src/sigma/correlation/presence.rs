@@ -21,7 +21,7 @@ pub(super) fn read(
     rules: &mut Vec<Word>,
     problems: &mut Problems,
 ) -> Option<PresenceExpr> {
-    let expr = condition::parse(node, problems)?;
+    let expr = condition::parse_of("rule", node, problems)?;
     let may_add = rules.is_empty();
     let mut reader = Reader {
         rules,
