@@ -13,7 +13,7 @@ use crate::kubevigil::{finish, json_lines, kubevigil, run, shared};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// All default rules, those that only correlations count included.
-static RULES: LazyLock<Vec<Value>> = LazyLock::new(|| {
+pub(crate) static RULES: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let outcome = run(
         ["rules", "list", "--profile", "paranoid", "--format", "json"],
         b"",
@@ -245,7 +245,7 @@ fn every_rule<const N: usize>(complaints: impl Fn(&Value) -> [Option<String>; N]
 }
 
 /// Whether the rule raises alerts, and is not only counted.
-fn raises(rule: &Value) -> bool {
+pub(crate) fn raises(rule: &Value) -> bool {
     rule["state"] == "enabled"
 }
 

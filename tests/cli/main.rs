@@ -12,6 +12,7 @@
 
 mod conformance;
 mod detections;
+mod detections_page;
 mod documents;
 mod kubevigil;
 mod sessions;

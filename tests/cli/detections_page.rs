@@ -1,0 +1,286 @@
+//! The page about every default rule (`docs/detections/rules.md`), written from the rules themselves.
+//!
+//! `UPDATE_DOCS=1 cargo test -p kubevigil --test cli` writes it anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::detections::{RULES, raises, strings, text};
+
+const PAGE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../docs/detections/rules.md"
+);
+const NOT_COVERED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../docs/detections/not-covered.yaml"
+);
+
+/// The numbers of our survey: letter and how many there are.
+const SURVEY: [(char, usize); 7] = [
+    ('A', 14),
+    ('B', 21),
+    ('C', 11),
+    ('D', 17),
+    ('E', 18),
+    ('F', 18),
+    ('U', 48),
+];
+
+#[test]
+fn the_page_of_the_default_rules_is_the_one_that_is_made_of_them() {
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(PAGE, &page).unwrap();
+    }
+    let written = fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/detections/rules.md is stale; run the tests with UPDATE_DOCS=1"
+    );
+}
+
+#[test]
+fn every_number_of_the_survey_is_covered_or_has_a_reason() {
+    let (covered, reasons) = (covered(), reasons());
+    let wrong: Vec<String> = survey()
+        .into_iter()
+        .filter(|id| covered.contains_key(id.as_str()) == reasons.contains_key(id))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "neither covered nor argued, or both: {wrong:?}"
+    );
+    let known: BTreeSet<String> = survey().into_iter().collect();
+    let ids = covered
+        .keys()
+        .map(|id| (*id).to_owned())
+        .chain(reasons.keys().cloned());
+    let unknown: Vec<String> = ids.filter(|id| !known.contains(id)).collect();
+    assert!(unknown.is_empty(), "no numbers of the survey: {unknown:?}");
+}
+
+fn page() -> String {
+    let rules: Vec<&Value> = RULES.iter().filter(|rule| raises(rule)).collect();
+    let mut page = format!(
+        "# Every default rule\n\nThis page is made of the rules ([`detections/`](../../detections)) by `UPDATE_DOCS=1 cargo test -p kubevigil --test cli`. \
+         What they have in common, and\nhow to change them, is in [detections.md](../detections.md).\n\nLevels are Sigma's; as priorities of alerts they are Informational, Notice, Warning, \
+         Error and Critical. A profile takes part in\nthe louder ones, too. The audit level is the least at which a rule can see what it asks for.\n"
+    );
+    for (tactic, rules) in by_tactic(&rules) {
+        write!(page, "\n## {}\n\n| rule | level | profile | technique | audit level |\n|---|---|---|---|---|\n", sentence_case(tactic)).unwrap();
+        for rule in &rules {
+            page.push_str(&row(rule));
+        }
+        for rule in &rules {
+            page.push_str(&section(rule));
+        }
+    }
+    page.push_str(&survey_section());
+    page
+}
+
+fn by_tactic<'v>(rules: &[&'v Value]) -> BTreeMap<&'v str, Vec<&'v Value>> {
+    let mut tactics: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for rule in rules {
+        let (_, path) = text(rule, "file").split_once("detections/").unwrap();
+        tactics
+            .entry(path.split('/').next().unwrap())
+            .or_default()
+            .push(rule);
+    }
+    tactics
+}
+
+fn row(rule: &Value) -> String {
+    let title = text(rule, "rule");
+    format!(
+        "| [{title}](#{}) | {} | {} | {} | {} |\n",
+        anchor(title),
+        level(rule),
+        text(rule, "profile"),
+        techniques(rule).join(", "),
+        text(rule, "level")
+    )
+}
+
+fn section(rule: &Value) -> String {
+    let note = |key: &str| strings(&rule["notes"][key]);
+    let mut section = format!(
+        "\n### {}\n\n{}\n\n",
+        text(rule, "rule"),
+        prose(text(rule, "description"))
+    );
+    if rule["kind"] == "correlation" {
+        let counted: Vec<String> = strings(&rule["correlation"]["rules"])
+            .iter()
+            .map(|rule| format!("\"{rule}\""))
+            .collect();
+        writeln!(
+            section,
+            "Counts {}: `{}`.\n",
+            counted.join(" and "),
+            text(rule, "condition")
+        )
+        .unwrap();
+    }
+    for (heading, key) in [("False positives", "falsepositives"), ("Tuning", "tuning")] {
+        let texts = note(key);
+        if !texts.is_empty() {
+            writeln!(section, "**{heading}**\n").unwrap();
+            texts.iter().for_each(|text| section.push_str(&item(text)));
+            section.push('\n');
+        }
+    }
+    let covers = note("covers");
+    let covers = if covers.is_empty() {
+        String::new()
+    } else {
+        format!(" Survey: {}.", covers.join(", "))
+    };
+    writeln!(
+        section,
+        "Name `{}`, id `{}`. Level {}, profile {}, audit level {}. {}.{covers}",
+        text(rule, "name"),
+        text(rule, "id"),
+        level(rule),
+        text(rule, "profile"),
+        text(rule, "level"),
+        techniques(rule).join(", "),
+    )
+    .unwrap();
+    section
+}
+
+/// A text as an item of a list; a rule file in it as a block of its own.
+fn item(text: &str) -> String {
+    let start = text
+        .lines()
+        .position(|line| line.trim_start().starts_with("title:"));
+    let lines: Vec<&str> = text.lines().collect();
+    let (sentences, document) = lines.split_at(start.unwrap_or(lines.len()));
+    let sentences = sentences.join(" ");
+    let sentences = match sentences.trim() {
+        "" => "For example:".to_owned(),
+        sentences => prose(sentences),
+    };
+    let mut item = format!("- {sentences}\n");
+    if let Some(first) = document.first() {
+        let indent = first.len() - first.trim_start().len();
+        item.push_str("\n  ```yaml\n");
+        for line in document {
+            let line = format!("  {}", line.get(indent..).unwrap_or_default());
+            writeln!(item, "{}", line.trim_end()).unwrap();
+        }
+        item.push_str("  ```\n");
+    }
+    item
+}
+
+/// A text of ours in Markdown: what is no code stands as it is written, stars and angle brackets included.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
+        0 => part
+            .replace('*', "\\*")
+            .replace('<', "\\<")
+            .replace('|', "\\|"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("`")
+}
+
+fn survey_section() -> String {
+    let mut section = "\n## By the numbers of our survey\n\nA to F are the detections of public rule sets, each once; U are ideas that none of them has.\n\n\
+                       | number | rules |\n|---|---|\n"
+        .to_owned();
+    for (id, rules) in covered() {
+        let links: Vec<String> = rules
+            .iter()
+            .map(|title| format!("[{title}](#{})", anchor(title)))
+            .collect();
+        writeln!(section, "| {id} | {} |", links.join(", ")).unwrap();
+    }
+    section.push_str("\nNot covered:\n\n| number | why not |\n|---|---|\n");
+    for (id, reason) in reasons() {
+        writeln!(section, "| {id} | {} |", prose(&reason)).unwrap();
+    }
+    section
+}
+
+/// The titles of the rules that cover a number.
+fn covered() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut covered: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for rule in RULES.iter().filter(|rule| raises(rule)) {
+        for id in strings(&rule["notes"]["covers"]) {
+            covered.entry(id).or_default().push(text(rule, "rule"));
+        }
+    }
+    covered
+}
+
+/// Why a number is not covered, written by hand.
+fn reasons() -> BTreeMap<String, String> {
+    let file = fs::read_to_string(NOT_COVERED).unwrap();
+    let documents = kubevigil_yaml::parse(&file).unwrap();
+    let pairs = documents[0].root.pairs().unwrap_or_default();
+    pairs
+        .iter()
+        .map(|(id, reason)| {
+            (
+                id.text().unwrap().to_owned(),
+                reason.text().unwrap().trim().to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn survey() -> Vec<String> {
+    SURVEY
+        .iter()
+        .flat_map(|(letter, count)| (1..=*count).map(move |number| format!("{letter}{number:02}")))
+        .collect()
+}
+
+fn techniques(rule: &Value) -> Vec<String> {
+    let tags = strings(&rule["tags"]);
+    let attack = tags.iter().filter_map(|tag| tag.strip_prefix("attack.t1"));
+    let attack = attack.map(|rest| {
+        format!(
+            "[T1{rest}](https://attack.mitre.org/techniques/T1{}/)",
+            rest.replace('.', "/")
+        )
+    });
+    let microsoft = tags
+        .iter()
+        .filter_map(|tag| tag.strip_prefix("ms.ta"))
+        .map(|id| format!("MS-TA{id}"));
+    attack.chain(microsoft).collect()
+}
+
+fn level(rule: &Value) -> &'static str {
+    match text(rule, "priority") {
+        "Informational" => "informational",
+        "Notice" => "low",
+        "Warning" => "medium",
+        "Error" => "high",
+        "Critical" => "critical",
+        other => panic!("{other} is no level of Sigma's"),
+    }
+}
+
+/// What a heading is called in links, as hosts of repositories make it.
+fn anchor(title: &str) -> String {
+    let kept = title
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn sentence_case(slug: &str) -> String {
+    let words = slug.replace('-', " ");
+    let (first, rest) = words.split_at(1);
+    format!("{}{rest}", first.to_uppercase())
+}
