@@ -109,7 +109,15 @@ fn sigma_rules(field: &str, cases: &[Case]) -> Vec<Arc<Rule>> {
 fn falco_rules(field: &str, cases: &[Case]) -> Vec<Arc<Rule>> {
     let mut loader = falco::Loader::new(falco::Options::default());
     for (number, case) in cases.iter().enumerate() {
-        let quoted = |text: &Any| format!("\"{}\"", text.as_str().unwrap().replace('"', "\\\""));
+        let quoted = |text: &Any| {
+            format!(
+                "\"{}\"",
+                text.as_str()
+                    .unwrap()
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+            )
+        };
         let condition = match &case.expected {
             Any::Null => format!("not {field} exists"),
             Any::Bool(value) => format!("{field} = {value}"),

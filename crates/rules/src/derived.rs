@@ -15,12 +15,18 @@
 //! pod is specified, or in the object of the request and in that of the response. Only Sigma has names of that kind.
 
 mod agent;
+mod binding;
+mod bodies;
+mod collected;
 mod connection;
 mod credential;
 mod exec;
 mod identity;
+mod pod;
+mod pod_spec;
 mod query;
 mod request;
+mod role;
 mod roots;
 mod values;
 
@@ -36,12 +42,15 @@ pub const PREFIX: &str = "kv.";
 /// All derived fields, grouped by theme.
 pub fn catalogue() -> &'static [Entry] {
     static CATALOGUE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let themes: [&[Entry]; 5] = [
+        let themes: [&[Entry]; 8] = [
             identity::ENTRIES,
             credential::ENTRIES,
             connection::ENTRIES,
             request::ENTRIES,
             exec::ENTRIES,
+            pod::ENTRIES,
+            role::ENTRIES,
+            binding::ENTRIES,
         ];
         themes.concat()
     });

@@ -183,7 +183,7 @@ fn class(identity: &Identity<'_>) -> &'static str {
 }
 
 /// Namespace and name of the service account that a user name stands for.
-fn account_in(name: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn account_in(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut parts = name
         .strip_prefix(SERVICE_ACCOUNT)?
         .split(|&byte| byte == b':');

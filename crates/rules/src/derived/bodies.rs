@@ -1,0 +1,166 @@
+//! The objects that the bodies of an event speak of.
+//!
+//! A body is an object, or part of one in a merge patch. A JSON Patch is a list of operations, each a place and a value; it is turned
+//! into the part of the object that it writes, so that whoever looks for a pod or a role needs to know one form only. What an operation
+//! moves, copies or removes is not in the request; the response shows it, where the audit level records that.
+
+use std::borrow::Cow;
+
+use kubevigil_audit::json::{Json, JsonKind};
+
+use crate::derived::values::text;
+use crate::falco::fields::Path;
+use crate::field::Inputs;
+
+/// What fields read that look into bodies.
+pub(super) const REQUEST: &[Path] = &[&["requestObject"], &["objectRef", "resource"]];
+/// What they read besides.
+pub(super) const RESPONSE: &[Path] = &[&["responseObject"]];
+
+/// The API server takes no more operations in one patch.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// Calls `visit` with every object: those of the request first, then that of the response.
+pub(super) fn each_object(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(Json<'_>)) {
+    if let Some(body) = inputs.first(0) {
+        if body.kind() == JsonKind::Array {
+            each_operation(body, visit);
+        } else {
+            visit(body);
+        }
+    }
+    if let Some(body) = inputs.first(2) {
+        visit(body);
+    }
+}
+
+/// The resource that the request names.
+pub(super) fn resource<'e>(inputs: &Inputs<'_, 'e>) -> Option<Cow<'e, [u8]>> {
+    text(inputs.first(1))
+}
+
+/// What stands at `keys` below a value, by objects only.
+pub(super) fn below<'e>(value: Json<'e>, keys: &[&str]) -> Option<Json<'e>> {
+    keys.iter()
+        .try_fold(value, |value, key| value.last_member(key))
+}
+
+/// The elements of the array at `key`.
+pub(super) fn elements<'e>(value: Json<'e>, key: &str) -> impl Iterator<Item = Json<'e>> {
+    value.last_member(key).into_iter().flat_map(Json::elements)
+}
+
+fn each_operation(patch: Json<'_>, visit: &mut dyn FnMut(Json<'_>)) {
+    let mut written = Vec::new();
+    for operation in patch.elements().take(MAX_OPERATIONS) {
+        written.clear();
+        let object = write_object(operation, &mut written);
+        if object.is_some()
+            && let Some(object) = Json::first_in(&written)
+        {
+            visit(object);
+        }
+    }
+}
+
+/// Writes the object that has nothing but what the operation adds or replaces.
+fn write_object(operation: Json<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let name = text(operation.last_member("op"))?;
+    let writes = matches!(&*name, b"add" | b"replace");
+    let value = operation.last_member("value").filter(|_| writes)?;
+    let pointer = operation.last_member("path")?.string()?;
+    let tokens = match pointer.strip_prefix(b"/") {
+        Some(tokens) => tokens,
+        None if pointer.is_empty() => {
+            out.extend_from_slice(value.raw());
+            return Some(());
+        }
+        None => return None,
+    };
+    let mut closing = Vec::new();
+    for token in tokens.split(|&byte| byte == b'/') {
+        if is_index(token) {
+            out.push(b'[');
+            closing.push(b']');
+        } else {
+            out.push(b'{');
+            write_key(token, out);
+            closing.push(b'}');
+        }
+    }
+    out.extend_from_slice(value.raw());
+    closing.reverse();
+    out.append(&mut closing);
+    Some(())
+}
+
+fn is_index(token: &[u8]) -> bool {
+    token == b"-" || (!token.is_empty() && token.iter().all(u8::is_ascii_digit))
+}
+
+/// A token of a JSON pointer (RFC 6901) as a key.
+fn write_key(token: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut bytes = token.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match (byte, bytes.peek()) {
+            (b'~', Some(b'1')) => {
+                bytes.next();
+                out.push(b'/');
+            }
+            (b'~', Some(b'0')) => {
+                bytes.next();
+                out.push(b'~');
+            }
+            (b'"' | b'\\', _) => out.extend([b'\\', byte]),
+            (0..0x20, _) => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.extend_from_slice(b"\":");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(operation: &str) -> Option<String> {
+        let mut out = Vec::new();
+        write_object(Json::first_in(operation.as_bytes()).unwrap(), &mut out)?;
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn an_operation_is_the_object_that_it_writes() {
+        for (operation, expected) in [
+            (
+                r#"{"op":"add","path":"/a/b","value":1}"#,
+                Some(r#"{"a":{"b":1}}"#),
+            ),
+            (
+                r#"{"op":"replace","path":"/a/0/b","value":[2]}"#,
+                Some(r#"{"a":[{"b":[2]}]}"#),
+            ),
+            (
+                r#"{"op":"add","path":"/a/-","value":{"c":3}}"#,
+                Some(r#"{"a":[{"c":3}]}"#),
+            ),
+            (
+                r#"{"op":"add","path":"","value":{"c":3}}"#,
+                Some(r#"{"c":3}"#),
+            ),
+            (r#"{"op":"add","path":"/","value":1}"#, Some(r#"{"":1}"#)),
+            (
+                r#"{"op":"add","path":"/a~1b~0c/\"\\\n","value":1}"#,
+                Some(r#"{"a/b~c":{"\"\\\u000a":1}}"#),
+            ),
+            (r#"{"op":"add","path":"a","value":1}"#, None),
+            (r#"{"op":"remove","path":"/a"}"#, None),
+            (r#"{"op":"test","path":"/a","value":1}"#, None),
+            (r#"{"op":"add","path":"/a"}"#, None),
+            (r#"["add","/a",1]"#, None),
+        ] {
+            assert_eq!(object(operation).as_deref(), expected, "{operation}");
+        }
+    }
+}

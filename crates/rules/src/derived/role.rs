@@ -1,0 +1,177 @@
+//! What roles allow.
+
+use kubevigil_audit::json::{Json, JsonKind};
+
+use crate::derived::bodies::{REQUEST, RESPONSE, each_object, elements};
+use crate::derived::collected::Collected;
+use crate::derived::values::{texts, truth};
+use crate::falco::fields::Entry;
+use crate::field::{Inputs, Kind, Read, ReadFn, Values};
+
+const fn entry(name: &'static str, kind: Kind, read: ReadFn, doc: &'static str) -> Entry {
+    Entry::new(name, kind, Read::With(read), REQUEST, doc).also(RESPONSE)
+}
+
+pub(super) const ENTRIES: &[Entry] = &[
+    entry(
+        "kv.role.wildcard",
+        Kind::Bool,
+        |inputs| any(inputs, RoleRule::is_wildcard),
+        "Whether one rule of a role gives every verb (`*`) on every resource (`*`) of its API groups, or on every URL.",
+    ),
+    entry(
+        "kv.role.escalating",
+        Kind::Bool,
+        |inputs| any(inputs, RoleRule::is_escalating),
+        "Whether a rule of a role gives `escalate`, `bind` or `impersonate`, by name or by `*` on what these verbs are for.",
+    ),
+    entry(
+        "kv.role.grants",
+        Kind::TextList,
+        grants,
+        "What a role gives, each as `verb group/resource`, `core` for the group without a name (`create core/pods/exec`), or `verb /url`. \
+         Rules that hold for some objects only end in `:named`.",
+    )
+    .note("A role that names more than 4,096 combinations ends in `* */*`: there is no hiding in a crowd."),
+];
+
+/// More combinations than this are as good as all.
+const MAX_GRANTS: usize = 4_096;
+
+/// A rule of a role. In a JSON Patch it can be only a part of one.
+#[derive(Default)]
+struct RoleRule {
+    verbs: Vec<Vec<u8>>,
+    groups: Vec<Vec<u8>>,
+    resources: Vec<Vec<u8>>,
+    urls: Vec<Vec<u8>>,
+    is_named: bool,
+}
+
+impl RoleRule {
+    fn new(rule: Json<'_>) -> Self {
+        let list = |key| rule.last_member(key).into_iter().flat_map(Json::elements);
+        let strings = |key| {
+            list(key)
+                .filter_map(|text| Some(text.string()?.into_owned()))
+                .collect()
+        };
+        Self {
+            verbs: strings("verbs"),
+            groups: strings("apiGroups"),
+            resources: strings("resources"),
+            urls: strings("nonResourceURLs"),
+            is_named: texts(rule.last_member("resourceNames")).next().is_some(),
+        }
+    }
+
+    /// Whether it says too little to give anything by itself.
+    fn is_part(&self) -> bool {
+        self.verbs.is_empty() || (self.resources.is_empty() && self.urls.is_empty())
+    }
+
+    fn join(&mut self, other: Self) {
+        self.verbs.extend(other.verbs);
+        self.groups.extend(other.groups);
+        self.resources.extend(other.resources);
+        self.urls.extend(other.urls);
+    }
+
+    fn is_wildcard(&self) -> bool {
+        has(&self.verbs, b"*") && (has(&self.resources, b"*") || has(&self.urls, b"*"))
+    }
+
+    fn is_escalating(&self) -> bool {
+        let verb =
+            |verb: &Vec<u8>| matches!(verb.as_slice(), b"escalate" | b"bind" | b"impersonate");
+        let guarded = |resource: &Vec<u8>| {
+            let name = resource.as_slice();
+            let identities = matches!(
+                name,
+                b"*" | b"users" | b"groups" | b"serviceaccounts" | b"uids"
+            );
+            identities
+                || matches!(name, b"roles" | b"clusterroles")
+                || name.starts_with(b"userextras/")
+        };
+        self.verbs.iter().any(verb)
+            || (has(&self.verbs, b"*") && self.resources.iter().any(guarded))
+    }
+
+    /// Adds what the rule gives; false when that is too much.
+    fn add_grants(&self, grants: &mut Collected) -> bool {
+        let objects = self
+            .groups
+            .len()
+            .max(1)
+            .saturating_mul(self.resources.len());
+        let all = objects
+            .saturating_add(self.urls.len())
+            .saturating_mul(self.verbs.len());
+        if all.saturating_add(grants.len()) > MAX_GRANTS {
+            return false;
+        }
+        let named: &[u8] = if self.is_named { b":named" } else { b"" };
+        let core = [Vec::new()];
+        let groups = if self.groups.is_empty() {
+            core.as_slice()
+        } else {
+            &self.groups
+        };
+        for verb in &self.verbs {
+            for group in groups {
+                let group: &[u8] = if group.is_empty() { b"core" } else { group };
+                for resource in &self.resources {
+                    grants.add(&[verb, b" ".as_slice(), group, b"/", resource, named].concat());
+                }
+            }
+            for url in &self.urls {
+                grants.add(&[verb.as_slice(), b" ", url].concat());
+            }
+        }
+        true
+    }
+}
+
+fn has(list: &[Vec<u8>], word: &[u8]) -> bool {
+    list.iter().any(|text| text == word)
+}
+
+/// Calls `visit` with every rule of the roles in the event's bodies. The parts that a JSON Patch writes one by one make one rule
+/// together, since nothing says what they are added to.
+fn each_rule(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(&RoleRule)) {
+    let is_json_patch = inputs
+        .first(0)
+        .is_some_and(|body| body.kind() == JsonKind::Array);
+    let mut parts = RoleRule::default();
+    each_object(inputs, &mut |object| {
+        for rule in elements(object, "rules").map(RoleRule::new) {
+            visit(&rule);
+            if is_json_patch && rule.is_part() {
+                parts.join(rule);
+            }
+        }
+    });
+    if !parts.is_part() {
+        visit(&parts);
+    }
+}
+
+/// Whether it holds for any rule; absent when there is none.
+fn any<'e>(inputs: &Inputs<'_, 'e>, holds: fn(&RoleRule) -> bool) -> Values<'e> {
+    let mut found = None;
+    each_rule(inputs, &mut |rule| {
+        found = Some(found == Some(true) || holds(rule))
+    });
+    found.map_or(Values::Absent, truth)
+}
+
+fn grants<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
+    let mut grants = Collected::default();
+    let mut all_fit = true;
+    each_rule(inputs, &mut |rule| all_fit &= rule.add_grants(&mut grants));
+    if !all_fit {
+        grants.add(b"* */*");
+    }
+    grants.into_values()
+}
