@@ -8,7 +8,7 @@ use kubevigil_diagnostics::{FileReport, render_text};
 
 use crate::args::{ConfigArgs, ConfigCommand, Format};
 use crate::config::{self, Config, ConfigReport};
-use crate::rule_set::RuleSet;
+use crate::rule_set::{DEFAULT_RULES, RuleSet};
 use crate::scan::wording::plural;
 use crate::terminal;
 
@@ -63,7 +63,11 @@ fn write_text(out: &mut impl Write, report: &FileReport) -> io::Result<()> {
 
 /// Looks at what the configuration names: rule files, certificates, token files.
 fn check_references(config: &Config, read: &mut ConfigReport) {
-    for report in RuleSet::load(&config.rules.choice()).reports() {
+    let rule_set = RuleSet::load(&config.rules.choice());
+    let of_user = rule_set
+        .reports()
+        .filter(|report| !report.file.starts_with(DEFAULT_RULES));
+    for report in of_user {
         for error in report.errors() {
             let place = match error.position() {
                 Some((line, column)) => format!("{}:{line}:{column}: ", report.file),

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use kubevigil_diagnostics::closest;
@@ -159,15 +158,13 @@ fn techniques(rule: &kubevigil_rules::Rule) -> Vec<String> {
 }
 
 /// `90 s`, `5 min`, `24 h`, `30 d`: in the largest unit that leaves a whole number.
-fn time_span(seconds: f64) -> String {
-    let span = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+fn time_span(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
-    let whole = span.as_secs();
     let fitting = units
         .into_iter()
-        .find(|(unit, _)| whole > 0 && whole.is_multiple_of(*unit));
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     match fitting {
-        Some((unit, word)) => format!("{} {word}", whole / unit),
+        Some((unit, word)) => format!("{} {word}", seconds / unit),
         None => format!("{seconds} s"),
     }
 }

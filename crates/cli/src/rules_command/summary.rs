@@ -45,10 +45,10 @@ pub(super) struct CorrelationSummary<'r> {
     pub(super) rules: Vec<&'r str>,
     pub(super) group_by: &'r [Arc<str>],
     /// In seconds.
-    pub(super) timespan: f64,
+    pub(super) timespan: u64,
     /// In seconds, for the kind that learns.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) learning: Option<f64>,
+    pub(super) learning: Option<u64>,
     pub(super) generate: bool,
 }
 
@@ -99,7 +99,7 @@ impl<'r> RuleSummary<'r> {
 impl<'r> CorrelationSummary<'r> {
     fn new(correlation: &'r Correlation) -> Self {
         let learning = match correlation.kind {
-            CorrelationKind::FirstSeen { learning } => Some(learning.as_secs_f64()),
+            CorrelationKind::FirstSeen { learning } => Some(learning.as_secs()),
             _ => None,
         };
         let members = correlation.members.iter();
@@ -107,7 +107,7 @@ impl<'r> CorrelationSummary<'r> {
             r#type: type_word(&correlation.kind),
             rules: members.map(|member| member.rule.name.as_ref()).collect(),
             group_by: &correlation.group_by,
-            timespan: correlation.timespan.as_secs_f64(),
+            timespan: correlation.timespan.as_secs(),
             learning,
             generate: correlation.generate,
         }
