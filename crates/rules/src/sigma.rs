@@ -7,12 +7,14 @@
 //!
 //! # How a file becomes rules
 //!
-//! 1. [`Loader::load_file`] reads the YAML documents; `collection` merges those with an `action`. A document is a rule, a filter or a
-//!    pipeline; correlations are refused.
+//! 1. [`Loader::load_file`] reads the YAML documents; `collection` merges those with an `action`. A document is a rule, a correlation,
+//!    a filter or a pipeline.
 //! 2. [`Loader::finish`] compiles, because filters and pipelines of one file hold for the rules of all: `document` reads what stands
 //!    around a detection, `selection`, `item` and `values` turn selections into conditions, `condition` joins them, `fields`
 //!    translates names, `lints` looks for the traps of the language.
-//! 3. A rule with a mistake is refused alone, with all of its mistakes.
+//! 3. `correlation` reads documents that ask about several events, Sigma's and kubevigil's own, and links them: the rules that they
+//!    name may stand in any file, and, with [`Loader::finish_with`], in files of other languages.
+//! 4. A rule with a mistake is refused alone, with all of its mistakes; so are the correlations that count it.
 //!
 //! # Example
 //!

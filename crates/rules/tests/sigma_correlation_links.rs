@@ -71,6 +71,26 @@ fn the_order_of_documents_and_files_does_not_matter() {
 }
 
 #[test]
+fn a_name_means_the_rule_of_the_same_file_whatever_else_is_loaded() {
+    let file = |title: &str| {
+        format!(
+            "{}---\ntitle: Of {title}\ncorrelation: {{type: temporal, rules: [a, b], timespan: 5m}}\n",
+            BASE.replace("title: ", &format!("title: {title}"))
+                .replace("'1'", title)
+        )
+    };
+    let elsewhere =
+        "title: Of neither\ncorrelation: {type: temporal, rules: [a, x], timespan: 5m}\n";
+    let loaded = load(&[&file("x"), &file("y"), elsewhere]);
+    let correlations = loaded.rules.iter().filter_map(|rule| rule.correlation());
+    let counted: Vec<_> = correlations
+        .map(|correlation| names(correlation).join(" "))
+        .collect();
+    assert_eq!(counted, ["xA xB", "yA yB"]);
+    assert_eq!(loaded.refused[0].reason, "several rules are called `a`");
+}
+
+#[test]
 fn rules_of_falco_are_found_by_name_behind_those_of_sigma() {
     let mut falco = falco::Loader::new(falco::Options::default());
     let rule = |name| {

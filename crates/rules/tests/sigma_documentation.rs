@@ -4,14 +4,20 @@ use kubevigil_rules::sigma::{Loader, Options, is_sigma};
 
 const PAGE: &str = include_str!("../../../docs/sigma.md");
 
+/// The rules that examples of correlations name without stating them.
+const NAMED: [&str; 4] = ["exec", "secret_read", "token_minted", "token_used"];
+
+fn examples() -> Vec<&'static str> {
+    let blocks = PAGE.split("```yaml\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
 #[test]
 fn every_example_loads_without_a_warning() {
-    let blocks = PAGE.split("```yaml\n").skip(1);
-    let examples: Vec<&str> = blocks
-        .map(|block| block.split("```").next().unwrap())
-        .collect();
-    assert_eq!(examples.len(), 3);
-    for example in examples {
+    assert_eq!(examples().len(), 7);
+    for example in examples() {
         // Examples of detections leave out what every rule has.
         let whole = if example.contains("\ndetection:") && !example.contains("title:") {
             format!("title: t\nlogsource: {{product: kubernetes, service: audit}}\n{example}")
@@ -21,17 +27,33 @@ fn every_example_loads_without_a_warning() {
         assert!(is_sigma(&whole), "{whole}");
         let mut loader = Loader::new(Options::default());
         loader.load_file("example.yml", &whole);
+        let named = NAMED.map(rule).concat();
+        loader.load_file("named.yml", &named);
+        // What another example states is there, too.
+        let denied = examples()
+            .into_iter()
+            .find(|other| other.contains("\nname: denied_request") && *other != example);
+        loader.load_file("denied.yml", denied.unwrap_or_default());
         let loaded = loader.finish();
         assert!(
             loaded.files.iter().all(|file| file.diagnostics.is_empty()),
             "{:?}",
             loaded.files
         );
-        assert_eq!(
-            loaded.rules.len(),
-            usize::from(whole.contains("detection:"))
-        );
+        let of_example = loaded
+            .rules
+            .iter()
+            .filter(|rule| &*rule.origin.file == "example.yml");
+        let stated = ["\ndetection:", "\ncorrelation:", "\nkubevigil:"];
+        let stated = stated.map(|key| whole.matches(key).count());
+        assert_eq!(of_example.count(), stated.iter().sum::<usize>(), "{whole}");
     }
+}
+
+fn rule(name: &str) -> String {
+    format!(
+        "---\ntitle: {name}\nname: {name}\nlogsource: {{product: kubernetes, service: audit}}\ndetection: {{s: {{verb: get}}, condition: s}}\n"
+    )
 }
 
 #[test]

@@ -213,7 +213,7 @@ impl Linker<'_> {
                 Ok(rule) => rules.push(Arc::clone(rule)),
                 Err(message) => {
                     let message = format!("rule `{}` {message}", word.text);
-                    let place = self.names.place(*target).unwrap_or_default();
+                    let place = self.names.shown_place(*target).unwrap_or_default();
                     let help =
                         format!("it stands at {place}; what is said about it there comes first");
                     problems.error_with_help::<()>(

@@ -82,8 +82,9 @@ impl Reader<'_> {
         let mut values = Vec::new();
         for (rule, target) in self.statement.rules.iter().zip(self.targets) {
             let mut fields = alias.fields.iter();
-            let field =
-                fields.find(|(name, _)| target.is_some() && self.names.find(&name.text) == *target);
+            let field = fields.find(|(name, _)| {
+                target.is_some() && self.names.find(&name.text, &problems.source) == *target
+            });
             values.push(match field {
                 Some((_, field)) => value(field, self.fields, problems),
                 None => {
@@ -109,7 +110,7 @@ impl Reader<'_> {
         let statement = self.statement;
         for alias in &statement.aliases {
             for (rule, _) in &alias.fields {
-                let target = self.names.find(&rule.text);
+                let target = self.names.find(&rule.text, &problems.source);
                 if target.is_none() || !self.targets.contains(&target) {
                     let message = format!(
                         "alias `{}` is for rule `{}`, which is not in `rules`",

@@ -1,4 +1,7 @@
 //! What the names of rules lead to: documents of all files by `id` and `name`, then rules of other languages by their names.
+//!
+//! A document of the same file is preferred to those of others, so that a folder of rules keeps its meaning whatever it is loaded
+//! together with: nobody knows all names of the rules that are built in.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -63,20 +66,31 @@ impl Names {
         }
     }
 
-    /// What a name leads to, without a word when it leads nowhere.
-    pub(super) fn find(&self, name: &str) -> Option<Target> {
-        match self.by_name.get(name).map(Vec::as_slice) {
-            Some([target]) => Some(*target),
+    /// What a name in a file leads to, without a word when it leads nowhere.
+    pub(super) fn find(&self, name: &str, file: &Arc<Source>) -> Option<Target> {
+        let targets = self.by_name.get(name)?;
+        let is_near = |target: &&Target| {
+            let place = self.place(**target);
+            place.is_some_and(|(source, _)| Arc::ptr_eq(source, file))
+        };
+        let near: Vec<&Target> = targets.iter().filter(is_near).collect();
+        match (near.as_slice(), targets.as_slice()) {
+            ([target], _) => Some(**target),
+            ([], [target]) => Some(*target),
             _ => None,
         }
     }
 
-    /// What a name leads to; that it leads nowhere, or to several rules, is a mistake.
+    /// The same; that it leads nowhere, or to several rules, is a mistake.
     pub(super) fn resolve(&self, word: &Word, problems: &mut Problems) -> Option<Target> {
-        let (message, help) = match self.by_name.get(&word.text).map(Vec::as_slice) {
-            Some([target]) => return Some(*target),
+        if let Some(target) = self.find(&word.text, &problems.source) {
+            return Some(target);
+        }
+        let (message, help) = match self.by_name.get(&word.text) {
             Some(targets) => {
-                let places = targets.iter().filter_map(|target| self.place(*target));
+                let places = targets
+                    .iter()
+                    .filter_map(|target| self.shown_place(*target));
                 let places: Vec<String> = places.take(3).collect();
                 (
                     format!("several rules are called `{}`", word.text),
@@ -95,13 +109,17 @@ impl Names {
     }
 
     /// File and line of a document.
-    pub(super) fn place(&self, target: Target) -> Option<String> {
-        let Target::Document(number) = target else {
-            return None;
-        };
-        let (source, start) = self.places.get(number)?;
+    pub(super) fn shown_place(&self, target: Target) -> Option<String> {
+        let (source, start) = self.place(target)?;
         let (line, _) = source.position(*start);
         Some(format!("{}:{line}", source.name))
+    }
+
+    fn place(&self, target: Target) -> Option<&(Arc<Source>, usize)> {
+        match target {
+            Target::Document(number) => self.places.get(number),
+            Target::Other(_) => None,
+        }
     }
 
     fn suggestion(&self, name: &str) -> String {
