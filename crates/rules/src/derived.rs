@@ -32,28 +32,33 @@ mod values;
 
 use std::sync::LazyLock;
 
-pub use crate::derived::roots::places;
+pub use crate::derived::binding::STRONG_ROLES;
+pub use crate::derived::identity::COMPONENTS;
+pub use crate::derived::roots::{ROOTS, Root, places};
 use crate::falco::fields::{Entry, FieldOptions};
 use crate::field::Field;
 
 /// What the name of every derived field begins with.
 pub const PREFIX: &str = "kv.";
 
-/// All derived fields, grouped by theme.
+/// The derived fields by theme: what a theme is called, and its fields.
+pub fn themes() -> [(&'static str, &'static [Entry]); 8] {
+    [
+        ("Identity", identity::ENTRIES),
+        ("Credential", credential::ENTRIES),
+        ("Connection", connection::ENTRIES),
+        ("Request", request::ENTRIES),
+        ("Commands", exec::ENTRIES),
+        ("Pods", pod::ENTRIES),
+        ("Roles", role::ENTRIES),
+        ("Bindings", binding::ENTRIES),
+    ]
+}
+
+/// All derived fields, in the order of their themes.
 pub fn catalogue() -> &'static [Entry] {
-    static CATALOGUE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let themes: [&[Entry]; 8] = [
-            identity::ENTRIES,
-            credential::ENTRIES,
-            connection::ENTRIES,
-            request::ENTRIES,
-            exec::ENTRIES,
-            pod::ENTRIES,
-            role::ENTRIES,
-            binding::ENTRIES,
-        ];
-        themes.concat()
-    });
+    static CATALOGUE: LazyLock<Vec<Entry>> =
+        LazyLock::new(|| themes().map(|(_, entries)| entries).concat());
     &CATALOGUE
 }
 

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use kubevigil_diagnostics::closest;
+use kubevigil_rules::Rule;
+use kubevigil_rules::derived::{self, Root};
 use kubevigil_rules::falco::fields::{self, ArgumentKind, Entry, Level, catalogue};
-use kubevigil_rules::{Expr, Rule};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -21,26 +22,28 @@ struct FieldSummary {
     r#type: &'static str,
     argument: &'static str,
     paths: Vec<String>,
+    also: Vec<String>,
     level: &'static str,
     description: &'static str,
     note: Option<&'static str>,
 }
 
 pub(super) fn execute(filter: Option<&str>, format: Format) -> anyhow::Result<ExitCode> {
-    let wanted = |entry: &&Entry| filter.is_none_or(|text| entry.name.contains(text));
-    let entries: Vec<&'static Entry> = catalogue().iter().filter(wanted).collect();
-    if let (Some(text), true) = (filter, entries.is_empty()) {
+    let entries = catalogue().iter().map(FieldSummary::new);
+    let all = entries.chain(derived::ROOTS.into_iter().map(FieldSummary::of_root));
+    let wanted = |field: &FieldSummary| filter.is_none_or(|text| field.name.contains(text));
+    let fields: Vec<FieldSummary> = all.filter(wanted).collect();
+    if let (Some(text), true) = (filter, fields.is_empty()) {
         match closest(text, catalogue().iter().map(|entry| entry.name)) {
             Some(near) => bail!("there is no field like \"{text}\"; did you mean \"{near}\"?"),
             None => bail!("there is no field like \"{text}\"; `kubevigil rules fields` lists all"),
         }
     }
     let mut out = anstream::stdout().lock();
-    for entry in entries {
-        let summary = FieldSummary::new(entry);
+    for field in fields {
         match format {
-            Format::Json => write_json(&mut out, &summary)?,
-            Format::Text => summary.write_text(&mut out)?,
+            Format::Json => write_json(&mut out, &field)?,
+            Format::Text => field.write_text(&mut out)?,
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -57,21 +60,45 @@ impl FieldSummary {
                 ArgumentKind::Pointer => "JSON pointer",
                 ArgumentKind::None => "none",
             },
-            paths: entry.paths.iter().map(|keys| keys.join(".")).collect(),
+            paths: dotted(entry.paths),
+            also: dotted(entry.also),
             level: level_name(entry.level()),
             description: entry.doc,
             note: entry.note,
         }
     }
-}
 
-impl FieldSummary {
+    fn of_root(root: Root) -> Self {
+        let (also, paths) = root.paths().partition(|path| path.starts_with("response"));
+        Self {
+            name: root.name,
+            r#type: "any",
+            argument: "path",
+            paths,
+            also,
+            level: level_name(Level::Request),
+            description: root.doc,
+            note: None,
+        }
+    }
+
+    /// What the level is enough for, where a higher one gives more.
+    fn more(&self) -> &'static str {
+        let adds = |body: &str| self.also.iter().any(|path| path.starts_with(body));
+        match (adds("responseObject"), adds("requestObject")) {
+            (true, _) => ", more with RequestResponse",
+            (false, true) => ", more with Request",
+            (false, false) => "",
+        }
+    }
+
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let argument = match self.argument {
             "none" => String::new(),
+            "path" => "PATH".to_owned(),
             argument => format!("[{argument}]"),
         };
-        let needs = format!("{}, level {}", self.r#type, self.level);
+        let needs = format!("{}, level {}{}", self.r#type, self.level, self.more());
         writeln!(
             out,
             "{BOLD}{}{BOLD:#}{argument}  {DIM}{needs}{DIM:#}",
@@ -88,6 +115,10 @@ impl FieldSummary {
     }
 }
 
+fn dotted(paths: &[fields::Path]) -> Vec<String> {
+    paths.iter().map(|keys| keys.join(".")).collect()
+}
+
 fn type_name(kind: kubevigil_rules::Kind) -> &'static str {
     match kind {
         kubevigil_rules::Kind::Bool => "bool",
@@ -102,11 +133,7 @@ fn type_name(kind: kubevigil_rules::Kind) -> &'static str {
 pub(super) fn level_of(rule: &Rule) -> &'static str {
     let mut level = Level::Metadata;
     rule.for_each_condition(&mut |condition| {
-        condition.for_each_expr(&mut |expr| {
-            if let Expr::Field(field) = expr {
-                level = level.max(fields::level(field));
-            }
-        });
+        condition.for_each_field(&mut |field| level = level.max(fields::level(field)));
         condition.for_each_lookup(&mut |lookup| {
             level = level.max(fields::lookup_level(lookup));
         });

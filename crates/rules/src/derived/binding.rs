@@ -53,29 +53,29 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-/// Cluster roles that come with Kubernetes or with a distribution of it.
-const STRONG: &[&[u8]] = &[
-    b"admin",
-    b"cluster-admin",
-    b"edit",
-    b"system:aggregate-to-admin",
-    b"system:aggregate-to-edit",
-    b"system:controller:clusterrole-aggregation-controller",
-    b"system:controller:cronjob-controller",
-    b"system:controller:daemon-set-controller",
-    b"system:controller:deployment-controller",
-    b"system:controller:generic-garbage-collector",
-    b"system:controller:job-controller",
-    b"system:controller:namespace-controller",
-    b"system:controller:replicaset-controller",
-    b"system:controller:replication-controller",
-    b"system:controller:statefulset-controller",
-    b"system:kube-controller-manager",
-    b"system:node",
+/// The cluster roles that `kv.binding.strong` is about: they come with Kubernetes or with a distribution of it.
+pub const STRONG_ROLES: &[&str] = &[
+    "admin",
+    "cluster-admin",
+    "edit",
+    "system:aggregate-to-admin",
+    "system:aggregate-to-edit",
+    "system:controller:clusterrole-aggregation-controller",
+    "system:controller:cronjob-controller",
+    "system:controller:daemon-set-controller",
+    "system:controller:deployment-controller",
+    "system:controller:generic-garbage-collector",
+    "system:controller:job-controller",
+    "system:controller:namespace-controller",
+    "system:controller:replicaset-controller",
+    "system:controller:replication-controller",
+    "system:controller:statefulset-controller",
+    "system:kube-controller-manager",
+    "system:node",
     // OpenShift
-    b"sudoer",
-    b"system:openshift:controller:cluster-quota-reconciliation-controller",
-    b"system:openshift:controller:template-instance-controller",
+    "sudoer",
+    "system:openshift:controller:cluster-quota-reconciliation-controller",
+    "system:openshift:controller:template-instance-controller",
 ];
 
 /// Subjects that stand for everyone.
@@ -144,7 +144,7 @@ fn role(inputs: &Inputs<'_, '_>) -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// A role of a namespace can have any name.
 fn is_strong(kind: &[u8], name: &[u8]) -> bool {
-    kind == b"ClusterRole" && STRONG.contains(&name)
+    kind == b"ClusterRole" && STRONG_ROLES.iter().any(|role| role.as_bytes() == name)
 }
 
 fn everyone<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {

@@ -72,52 +72,52 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// Components by the names that they authenticate with: Kubernetes', then those of distributions and clouds.
-const COMPONENTS: &[&[u8]] = &[
-    b"kube-apiserver-etcd-client",
-    b"kube-apiserver-kubelet-client",
-    b"system:apiserver",
-    b"system:cloud-controller-manager",
-    b"system:konnectivity-server",
-    b"system:kube-apiserver",
-    b"system:kube-controller-manager",
-    b"system:kube-proxy",
-    b"system:kube-scheduler",
+pub const COMPONENTS: &[&str] = &[
+    "kube-apiserver-etcd-client",
+    "kube-apiserver-kubelet-client",
+    "system:apiserver",
+    "system:cloud-controller-manager",
+    "system:konnectivity-server",
+    "system:kube-apiserver",
+    "system:kube-controller-manager",
+    "system:kube-proxy",
+    "system:kube-scheduler",
     // k3s and RKE2
-    b"k3s-cloud-controller-manager",
-    b"rke2-cloud-controller-manager",
-    b"system:k3s-controller",
-    b"system:rke2-controller",
+    "k3s-cloud-controller-manager",
+    "rke2-cloud-controller-manager",
+    "system:k3s-controller",
+    "system:rke2-controller",
     // EKS
-    b"eks:addon-manager",
-    b"eks:certificate-controller",
-    b"eks:cloud-controller-manager",
-    b"eks:cluster-event-watcher",
-    b"eks:fargate-manager",
-    b"eks:fargate-scheduler",
-    b"eks:k8s-metrics",
-    b"eks:kms-storage-migrator",
-    b"eks:network-policy-controller",
-    b"eks:node-manager",
-    b"eks:nodewatcher",
-    b"eks:pod-identity-mutating-webhook",
-    b"eks:tagging-controller",
-    b"eks:vpc-resource-controller",
+    "eks:addon-manager",
+    "eks:certificate-controller",
+    "eks:cloud-controller-manager",
+    "eks:cluster-event-watcher",
+    "eks:fargate-manager",
+    "eks:fargate-scheduler",
+    "eks:k8s-metrics",
+    "eks:kms-storage-migrator",
+    "eks:network-policy-controller",
+    "eks:node-manager",
+    "eks:nodewatcher",
+    "eks:pod-identity-mutating-webhook",
+    "eks:tagging-controller",
+    "eks:vpc-resource-controller",
     // GKE
-    b"system:addon-manager",
-    b"system:clustermetrics",
-    b"system:gcp-controller-manager",
-    b"system:gke-common-webhooks",
-    b"system:gke-controller-manager",
-    b"system:gke-master-healthcheck",
-    b"system:kubestore-collector",
-    b"system:l7-lb-controller",
-    b"system:managed-certificate-controller",
-    b"system:resource-tracker",
-    b"system:vpa-recommender",
+    "system:addon-manager",
+    "system:clustermetrics",
+    "system:gcp-controller-manager",
+    "system:gke-common-webhooks",
+    "system:gke-controller-manager",
+    "system:gke-master-healthcheck",
+    "system:kubestore-collector",
+    "system:l7-lb-controller",
+    "system:managed-certificate-controller",
+    "system:resource-tracker",
+    "system:vpa-recommender",
     // AKS
-    b"aksService",
-    b"hcpService",
-    b"nodeclient",
+    "aksService",
+    "hcpService",
+    "nodeclient",
 ];
 
 const SERVICE_ACCOUNT: &[u8] = b"system:serviceaccount:";
@@ -175,7 +175,10 @@ fn class(identity: &Identity<'_>) -> &'static str {
         "node"
     } else if identity.named(BOOTSTRAP, b"system:bootstrappers").is_some() {
         "bootstrap"
-    } else if COMPONENTS.contains(&name) {
+    } else if COMPONENTS
+        .iter()
+        .any(|component| component.as_bytes() == name)
+    {
         "component"
     } else {
         "person"

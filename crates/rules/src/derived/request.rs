@@ -31,7 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     )
     .note(
         "Under an audit policy that omits the stage ResponseStarted no event of an exec is one: ask for `stage: ResponseComplete` \
-         there. What panics while it stays open has been answered already.",
+         there. A panic over what stays open is none: it was answered already, or nothing came of it.",
     ),
     entry(
         "kv.outcome",

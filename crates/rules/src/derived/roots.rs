@@ -1,25 +1,55 @@
 //! Beginnings of names that stand for several places.
 
-/// Where a pod is specified below a body: pods, the workloads with a template, cron jobs, pod templates.
-pub(super) const POD_SPECS: [&str; 4] = [
-    "spec",
-    "spec.template.spec",
-    "spec.jobTemplate.spec.template.spec",
-    "template.spec",
-];
-
 const BODIES: [&str; 2] = ["requestObject", "responseObject"];
+
+/// A beginning of names.
+#[derive(Clone, Copy, Debug)]
+pub struct Root {
+    /// With the dot behind it.
+    pub name: &'static str,
+    /// What the rest of the name is looked up in, for users.
+    pub doc: &'static str,
+    below: &'static [&'static str],
+}
+
+impl Root {
+    /// The dotted paths under which the rest of a name is looked up, each in the request and in the response.
+    pub fn paths(self) -> impl Iterator<Item = String> {
+        let of_body = move |body: &'static str| {
+            let below = self.below.iter();
+            below.map(move |path| [body, path].concat())
+        };
+        BODIES.into_iter().flat_map(of_body)
+    }
+}
+
+/// All beginnings.
+pub const ROOTS: [Root; 2] = [
+    Root {
+        name: "kv.podSpec.",
+        doc: "What follows is looked up in every place where a pod can be specified, of the request and of the response: \
+              `kv.podSpec.volumes.hostPath.path`. Only in Sigma. Operations of a JSON Patch are not seen; kv.pod fields see them.",
+        below: &[
+            ".spec.",
+            ".spec.template.spec.",
+            ".spec.jobTemplate.spec.template.spec.",
+            ".template.spec.",
+        ],
+    },
+    Root {
+        name: "kv.object.",
+        doc: "What follows is looked up in the object of the request and in that of the response, which is the object after the call: \
+              `kv.object.spec.type`. Only in Sigma.",
+        below: &["."],
+    },
+];
 
 /// The dotted names that a name below `kv.podSpec.` or `kv.object.` stands for; `None` for any other name.
 pub fn places(name: &str) -> Option<Vec<String>> {
-    let below = |root: &str| {
-        let rest = name.strip_prefix(root)?;
-        (!rest.is_empty()).then(|| rest.to_owned())
-    };
-    if let Some(rest) = below("kv.podSpec.") {
-        let in_body = |body: &'static str| POD_SPECS.map(|spec| format!("{body}.{spec}.{rest}"));
-        return Some(BODIES.into_iter().flat_map(in_body).collect());
-    }
-    let rest = below("kv.object.")?;
-    Some(BODIES.map(|body| format!("{body}.{rest}")).to_vec())
+    ROOTS.into_iter().find_map(|root| {
+        let rest = name
+            .strip_prefix(root.name)
+            .filter(|rest| !rest.is_empty())?;
+        Some(root.paths().map(|path| path + rest).collect())
+    })
 }
