@@ -20,12 +20,14 @@ mod names;
 mod presence;
 mod text;
 mod timespan;
+mod types;
 
 use crate::correlation::CorrelationKind;
 use crate::sigma::codes;
 use crate::sigma::correlation::aliases::Alias;
 use crate::sigma::correlation::body::{Body, Word};
 use crate::sigma::correlation::timespan::Timespan;
+use crate::sigma::correlation::types::Type;
 use crate::sigma::document::{self, Head};
 use crate::sigma::load::Draft;
 use crate::sigma::problems::Problems;
@@ -77,11 +79,7 @@ pub(super) fn read(draft: &Draft, problems: &mut Problems) -> Statement {
     let Some(body) = Body::of(key, map, problems) else {
         return Statement::default();
     };
-    let types = match entry {
-        Some(_) => kinds::TYPES.as_slice(),
-        None => extension::TYPES.as_slice(),
-    };
-    let kind = kinds::word(&body, types, problems);
+    let kind = Type::read(&body, problems);
     let mut statement = Statement {
         head,
         start: body.start.clone(),

@@ -3,10 +3,9 @@
 use crate::correlation::CorrelationKind;
 use crate::sigma::codes;
 use crate::sigma::correlation::body::{Body, Word};
+use crate::sigma::correlation::types::Type;
 use crate::sigma::correlation::{Statement, kinds, timespan};
 use crate::sigma::problems::Problems;
-
-pub(super) const TYPES: [&str; 2] = ["first_seen", "join"];
 
 const FIRST_SEEN: [&str; 8] = [
     "type", "rules", "group-by", "field", "learning", "timespan", "aliases", "generate",
@@ -17,15 +16,16 @@ const JOIN: [&str; 7] = [
 
 /// What is asked, and of which values.
 pub(super) fn read(
-    kind: Option<String>,
+    kind: Option<Type>,
     body: &Body<'_>,
     statement: &Statement,
     problems: &mut Problems,
 ) -> Option<(CorrelationKind, Vec<Word>)> {
     kinds::named(body, &statement.rules, problems);
-    match kind?.as_str() {
-        "first_seen" => first_seen(body, statement, problems),
-        _ => join(body, statement, problems),
+    match kind? {
+        Type::FirstSeen => first_seen(body, statement, problems),
+        Type::Join => join(body, statement, problems),
+        _ => None,
     }
 }
 

@@ -3,6 +3,8 @@
 //! The grammar is that of detections, with rules in the place of selections. Rules stand there as `rules` names them; without
 //! `rules` the condition names them itself.
 
+use std::ops::Range;
+
 use kubevigil_yaml::Node;
 
 use crate::correlation::PresenceExpr;
@@ -33,20 +35,9 @@ pub(super) fn read(
     let (used, has_not) = (reader.used, reader.has_not);
     let expression = read?;
     if has_not {
-        let message =
-            "`not` is judged when an event comes, and does not wait for the time span to end";
-        let help = "the rule under `not` may still match later; put it first in a `temporal_ordered` correlation if order is what matters";
-        problems.warning(codes::NOT_YET, node.span.clone(), message, help);
+        warn_of_not(node, problems);
     }
-    let unused = rules
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| !used.contains(number));
-    for (_, rule) in unused {
-        let message = format!("rule `{}` is not in the condition", rule.text);
-        let help = "leave it out of `rules`, or ask for it";
-        problems.error_with_help::<()>(codes::CORRELATION, rule.span.clone(), message, help);
-    }
+    refuse_unused(rules, &used, problems);
     if !can_hold(&expression, rules.len()) {
         let span = key.span.start..node.span.end;
         let message = "the condition can never hold";
@@ -54,6 +45,22 @@ pub(super) fn read(
         return problems.error_with_help(codes::CONDITION, span, message, help);
     }
     Some(expression)
+}
+
+fn warn_of_not(node: &Node, problems: &mut Problems) {
+    let message = "`not` is judged when an event comes, and does not wait for the time span to end";
+    let help = "it means `not so far`: when the rule matches later, nothing is taken back";
+    problems.warning(codes::NOT_YET, node.span.clone(), message, help);
+}
+
+fn refuse_unused(rules: &[Word], used: &[usize], problems: &mut Problems) {
+    for (number, rule) in rules.iter().enumerate() {
+        if !used.contains(&number) {
+            let message = format!("rule `{}` is not in the condition", rule.text);
+            let help = "leave it out of `rules`, or ask for it";
+            problems.error_with_help::<()>(codes::CORRELATION, rule.span.clone(), message, help);
+        }
+    }
 }
 
 /// Whether the expression asks for every member and for nothing else.
@@ -86,57 +93,64 @@ impl Reader<'_> {
                 self.has_not = true;
                 Some(PresenceExpr::Not(Box::new(self.read(part, problems)?)))
             }
-            Expr::Name(name, span) => {
-                let known = self.rules.iter().position(|rule| rule.text == *name);
-                let member = known.or_else(|| {
-                    self.may_add.then(|| {
-                        self.rules.push(Word {
-                            text: name.clone(),
-                            span: span.clone(),
-                        });
-                        self.rules.len() - 1
-                    })
-                });
-                self.used.extend(member);
-                match member {
-                    Some(member) => Some(PresenceExpr::Member(member)),
-                    None => {
-                        let message = format!("rule `{name}` is not in `rules`");
-                        let names = self.rules.iter().map(|rule| rule.text.as_str());
-                        problems.unknown(codes::CONDITION, span.clone(), message, name, names)
-                    }
-                }
-            }
-            Expr::Of { all, pattern, span } => {
-                let found: Vec<usize> = (0..self.rules.len())
-                    .filter(|number| self.is_selected(pattern, *number))
-                    .collect();
-                if found.is_empty() || self.may_add {
-                    let message = format!("no rule in `rules` is called `{pattern}`");
-                    let help =
-                        "a `*` stands for any part of a name; the names are those in `rules`";
-                    return problems.error_with_help(codes::CONDITION, span.clone(), message, help);
-                }
-                self.used.extend(&found);
-                let members = found.into_iter().map(PresenceExpr::Member).collect();
-                Some(if *all {
-                    PresenceExpr::And(members)
-                } else {
-                    PresenceExpr::Or(members)
-                })
-            }
+            Expr::Name(name, span) => self.named(name, span, problems),
+            Expr::Of { all, pattern, span } => self.of(*all, pattern, span, problems),
         }
+    }
+
+    fn named(
+        &mut self,
+        name: &str,
+        span: &Range<usize>,
+        problems: &mut Problems,
+    ) -> Option<PresenceExpr> {
+        let known = self.rules.iter().position(|rule| rule.text == name);
+        let Some(member) = known.or_else(|| self.added(name, span)) else {
+            let message = format!("rule `{name}` is not in `rules`");
+            let names = self.rules.iter().map(|rule| rule.text.as_str());
+            return problems.unknown(codes::CONDITION, span.clone(), message, name, names);
+        };
+        self.used.push(member);
+        Some(PresenceExpr::Member(member))
+    }
+
+    fn added(&mut self, name: &str, span: &Range<usize>) -> Option<usize> {
+        self.may_add.then(|| {
+            self.rules.push(Word {
+                text: name.to_owned(),
+                span: span.clone(),
+            });
+            self.rules.len() - 1
+        })
+    }
+
+    fn of(
+        &mut self,
+        all: bool,
+        pattern: &str,
+        span: &Range<usize>,
+        problems: &mut Problems,
+    ) -> Option<PresenceExpr> {
+        let rules = self.rules.iter().enumerate();
+        let found = rules.filter(|(_, rule)| condition::selects(pattern, &rule.text));
+        let found: Vec<usize> = found.map(|(number, _)| number).collect();
+        if found.is_empty() || self.may_add {
+            let message = format!("no rule in `rules` is called `{pattern}`");
+            let help = "a `*` stands for any part of a name; the names are those in `rules`";
+            return problems.error_with_help(codes::CONDITION, span.clone(), message, help);
+        }
+        self.used.extend(&found);
+        let members = found.into_iter().map(PresenceExpr::Member).collect();
+        Some(match all {
+            true => PresenceExpr::And(members),
+            false => PresenceExpr::Or(members),
+        })
     }
 
     fn each(&mut self, parts: &[Expr], problems: &mut Problems) -> Option<Vec<PresenceExpr>> {
         // Every part is read, so that all mistakes are noted.
         let parts: Vec<_> = parts.iter().map(|part| self.read(part, problems)).collect();
         parts.into_iter().collect()
-    }
-
-    fn is_selected(&self, pattern: &str, number: usize) -> bool {
-        let rule = self.rules.get(number);
-        rule.is_some_and(|rule| condition::selects(pattern, &rule.text))
     }
 }
 
