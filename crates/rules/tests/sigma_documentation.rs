@@ -1,5 +1,7 @@
 //! The examples of docs/sigma.md.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use kubevigil_rules::sigma::{Loader, Options, is_sigma};
 
 const PAGE: &str = include_str!("../../../docs/sigma.md");
