@@ -14,13 +14,6 @@ impl Bits {
         }
     }
 
-    /// Every number below `capacity`.
-    pub(crate) fn all(capacity: usize) -> Self {
-        let mut bits = Self::none(capacity);
-        (0..capacity).for_each(|number| bits.insert(number));
-        bits
-    }
-
     /// Adds a number; one beyond the capacity is ignored.
     pub(crate) fn insert(&mut self, number: usize) {
         if let Some(word) = self.words.get_mut(number / 64) {
@@ -82,11 +75,5 @@ mod tests {
             .for_each(|number| bits.insert(number));
         bits.insert(4_000);
         assert_eq!(bits.iter().collect::<Vec<_>>(), [0, 63, 64, 130, 199]);
-    }
-
-    #[test]
-    fn all_holds_exactly_the_capacity() {
-        assert_eq!(Bits::all(70).iter().count(), 70);
-        assert!(!Bits::all(70).contains(70));
     }
 }

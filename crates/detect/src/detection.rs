@@ -48,6 +48,23 @@ impl From<&Values<'_>> for FieldValue {
     }
 }
 
+impl FieldValue {
+    /// Appends the value as it is printed: `<NA>` when absent, a list as `(a,b)`.
+    pub(crate) fn append_to(&self, text: &mut Vec<u8>) {
+        match self {
+            Self::Absent => text.extend_from_slice(b"<NA>"),
+            Self::Bool(truth) => text.extend_from_slice(if *truth { b"true" } else { b"false" }),
+            Self::Integer(number) => text.extend_from_slice(number.to_string().as_bytes()),
+            Self::Text(value) => text.extend_from_slice(value),
+            Self::List(values) => {
+                text.push(b'(');
+                text.extend_from_slice(&values.join(&b','));
+                text.push(b')');
+            }
+        }
+    }
+}
+
 /// The texts of a list, as far as they fit into [`MAX_LIST_BYTES`].
 fn bounded(values: &[Value<'_>]) -> Vec<Vec<u8>> {
     let mut bytes = 0;

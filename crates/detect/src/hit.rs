@@ -116,11 +116,12 @@ impl<'e> HitReader<'_, 'e> {
         let definition = self.correlations.definitions.get(correlation)?;
         let reading = self.correlations.readings.get(correlation)?.get(member)?;
         let groups = self.groups(definition, reading)?;
+        let values = self.values(definition, reading, groups.first());
         let mut hit = Hit {
             correlation,
             member: u16::try_from(member).ok()?,
             groups,
-            values: self.values(definition, reading),
+            values,
             shown: Vec::new(),
             output: None,
         };
@@ -184,7 +185,13 @@ impl<'e> HitReader<'_, 'e> {
         }])
     }
 
-    fn values(&mut self, definition: &Definition, reading: &Reading) -> SmallVec<[Looked; 1]> {
+    /// The values looked at. Those that are learned have the group in their digests, since all groups share one memory.
+    fn values(
+        &mut self,
+        definition: &Definition,
+        reading: &Reading,
+        group: Option<&Group>,
+    ) -> SmallVec<[Looked; 1]> {
         let plans = || reading.values.iter().map(|(_, plan)| plan);
         match definition.kind {
             CorrelationKind::EventCount(_)
@@ -202,13 +209,15 @@ impl<'e> HitReader<'_, 'e> {
             CorrelationKind::ValueCount(_) | CorrelationKind::FirstSeen { .. } => {
                 let values: SmallVec<[Vec<Cow<'_, [u8]>>; 2]> =
                     plans().map(|plan| self.texts(plan)).collect();
-                let combinations = combinations(&values).into_iter();
-                combinations
-                    .map(|combination| Looked {
-                        which: 0,
-                        value: digest_of(self.digester, &combination),
-                    })
-                    .collect()
+                let learned = matches!(definition.kind, CorrelationKind::FirstSeen { .. });
+                let group = group.filter(|_| learned).map(|group| group.key);
+                let mut looked = SmallVec::new();
+                for mut combination in combinations(&values) {
+                    combination.extend(group.as_ref().map(|key| key.as_slice()));
+                    let value = digest_of(self.digester, &combination);
+                    looked.push(Looked { which: 0, value });
+                }
+                looked
             }
             CorrelationKind::Join => {
                 let mut differ = SmallVec::new();
@@ -284,6 +293,12 @@ impl<'e> HitReader<'_, 'e> {
 }
 
 impl Looked {
+    /// Half of the digest, or the bits of a number.
+    pub(crate) fn half(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.value;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// A number as a value.
     fn number(number: f64) -> Self {
         let mut value = Digest::default();

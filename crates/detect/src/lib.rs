@@ -35,9 +35,14 @@ mod matcher;
 mod path_prefix;
 mod plan;
 mod render;
+mod state;
 mod transform;
 
 pub use crate::compile::CompileError;
 pub use crate::detection::{Detection, FieldValue};
 pub use crate::hit::Hit;
 pub use crate::matcher::{Detections, EventError, Matcher, Position, RuleMatching, Scratch};
+pub use crate::state::{
+    AHEAD, CorrelationMatch, CorrelationStats, Evidence, LATENESS, Occasion, RestoreError,
+    Restored, State, StateLimits, StateStats,
+};

@@ -152,6 +152,31 @@ fn origin(rule: &Rule) -> Option<RuleOrigin> {
 }
 
 impl Definition {
+    /// How many values of an event are looked at, at most; 1 when it is none.
+    pub(crate) fn values_per_event(&self) -> usize {
+        let members = self
+            .rule
+            .correlation()
+            .map(|correlation| correlation.members.as_slice());
+        let counts = members
+            .unwrap_or_default()
+            .iter()
+            .map(|member| member.values.len());
+        counts.max().unwrap_or_default().max(1)
+    }
+
+    /// Whether values of the events are looked at.
+    pub(crate) fn looks_at_values(&self) -> bool {
+        let members = self
+            .rule
+            .correlation()
+            .map(|correlation| correlation.members.as_slice());
+        members
+            .unwrap_or_default()
+            .iter()
+            .any(|member| !member.values.is_empty())
+    }
+
     /// What people call the values that tell groups apart.
     pub(crate) fn group_by(&self) -> &[Arc<str>] {
         self.rule

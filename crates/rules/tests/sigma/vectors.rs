@@ -11,7 +11,7 @@ use serde_json::Value as Any;
 const DEVIATIONS: &str = include_str!("../../../../docs/deviations.md");
 
 /// The first column of the table in the section "Sigma".
-fn deviations() -> Vec<&'static str> {
+pub(crate) fn deviations() -> Vec<&'static str> {
     let section = DEVIATIONS
         .split("\n## ")
         .find(|section| section.starts_with("Sigma"));
