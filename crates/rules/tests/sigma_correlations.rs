@@ -201,6 +201,21 @@ fn what_is_left_out_has_a_meaning() {
 }
 
 #[test]
+fn older_rules_say_beside_the_correlation_whether_its_rules_raise_alerts() {
+    let body = "{type: temporal, rules: [a, b], timespan: 5m";
+    for (document, expected) in [
+        (format!("correlation: {body}}}"), false),
+        (format!("generate: true\ncorrelation: {body}}}"), true),
+        (
+            format!("generate: true\ncorrelation: {body}, generate: false}}"),
+            false,
+        ),
+    ] {
+        assert_eq!(correlation(&document).generate, expected, "{document}");
+    }
+}
+
+#[test]
 fn a_correlation_is_a_rule_with_all_that_its_author_wrote() {
     let loaded = load(&[
         BASE,

@@ -7,6 +7,7 @@ use kubevigil_yaml::Node;
 
 use crate::rule::Priority;
 use crate::sigma::codes;
+use crate::sigma::fields::Fields;
 use crate::sigma::problems::Problems;
 
 /// The keys of a document that mean something.
@@ -91,6 +92,18 @@ pub(super) fn head(node: &Node, problems: &mut Problems) -> Option<Head> {
         name: name.map(Arc::from),
         notes,
     })
+}
+
+/// Notes names in `fields` that no event can ever have.
+pub(super) fn check_fields(node: &Node, fields: &Fields, problems: &mut Problems) {
+    let Some(value) = node.get("fields") else {
+        return;
+    };
+    for name in value.items().unwrap_or(std::slice::from_ref(value)) {
+        if let Some(Err(unknown)) = name.text().map(|text| fields.resolve(text)) {
+            unknown.report::<()>(name.span.clone(), problems);
+        }
+    }
 }
 
 /// What messages call a document.

@@ -171,6 +171,7 @@ impl Loader {
 
     fn entry(&self, draft: Draft, filters: &mut Filters) -> Entry {
         let mut problems = Problems::new(&draft.source, document::label(&draft.node));
+        document::check_fields(&draft.node, &self.fields, &mut problems);
         let state = if correlation::is_correlation(&draft) {
             State::Waiting(Box::new(correlation::read(&draft, &mut problems)))
         } else {
