@@ -200,7 +200,8 @@ impl Program {
         }
     }
 
-    fn condition(
+    /// Adds a condition, or finds it when it is known.
+    pub(crate) fn condition(
         &mut self,
         condition: &Condition,
         origin: &mut Origin<'_>,
@@ -296,7 +297,7 @@ impl Program {
         })
     }
 
-    fn subject(
+    pub(crate) fn subject(
         &mut self,
         subject: &Subject,
         origin: &mut Origin<'_>,
@@ -311,7 +312,7 @@ impl Program {
         })
     }
 
-    fn expr(&mut self, expr: &Expr, paths: &mut PathsBuilder) -> ExprPlan {
+    pub(crate) fn expr(&mut self, expr: &Expr, paths: &mut PathsBuilder) -> ExprPlan {
         match expr {
             Expr::Constant(texts) => ExprPlan::Constant(texts.clone()),
             Expr::Field(field) => self.field(field, paths),
@@ -354,7 +355,7 @@ impl Program {
 const NO_ELEMENT: &str = "a field cannot be asked of an element";
 
 /// Where the lookups of a condition begin.
-enum Origin<'p> {
+pub(crate) enum Origin<'p> {
     /// At the event, in the pass over it.
     Event(&'p mut PathsBuilder),
     /// At an element of an array.
@@ -362,7 +363,7 @@ enum Origin<'p> {
 }
 
 impl Origin<'_> {
-    fn lookup(&mut self, lookup: &Lookup) -> LookupPlan {
+    pub(crate) fn lookup(&mut self, lookup: &Lookup) -> LookupPlan {
         match self {
             Self::Event(paths) => LookupPlan::new(lookup, paths),
             Self::Element => LookupPlan::relative(lookup),

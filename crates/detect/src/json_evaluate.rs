@@ -40,7 +40,7 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     /// Whether a condition holds for an element. Answers are not remembered: each element has its own.
-    fn holds_in(&self, node: NodeId, element: Json<'e>) -> bool {
+    pub(crate) fn holds_in(&self, node: NodeId, element: Json<'e>) -> bool {
         match self.program.nodes.get(node) {
             Some(Node::All(parts)) => parts.iter().all(|&part| self.holds_in(part, element)),
             Some(Node::Any(parts)) => parts.iter().any(|&part| self.holds_in(part, element)),
@@ -157,7 +157,11 @@ impl<'e> Evaluation<'_, 'e> {
         }
     }
 
-    fn places_of(&self, lookup: &LookupPlan, element: Option<Json<'e>>) -> Vec<Json<'e>> {
+    pub(crate) fn places_of(
+        &self,
+        lookup: &LookupPlan,
+        element: Option<Json<'e>>,
+    ) -> Vec<Json<'e>> {
         let mut places = Vec::new();
         match element {
             Some(element) => lookup.places_in(element, &mut places),
@@ -184,7 +188,7 @@ impl<'e> Evaluation<'_, 'e> {
 }
 
 /// What a block's condition is put to: the elements of an array, a value that is none itself, nothing for null.
-fn elements_of<'e>(place: Json<'e>) -> impl Iterator<Item = Json<'e>> {
+pub(crate) fn elements_of<'e>(place: Json<'e>) -> impl Iterator<Item = Json<'e>> {
     let itself = match place.kind() {
         JsonKind::Array | JsonKind::Null => None,
         _ => Some(place),

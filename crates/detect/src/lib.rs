@@ -25,6 +25,8 @@ mod compile;
 mod detection;
 mod digest;
 mod evaluate;
+mod event_time;
+pub mod explain;
 mod glob;
 mod hit;
 mod index;

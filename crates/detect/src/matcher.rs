@@ -3,9 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use kubevigil_audit::json::{
-    Duplicates, Found, JsonError, PathId, PathScratch, Paths, PathsBuilder,
-};
+use kubevigil_audit::json::{Duplicates, JsonError, PathScratch, Paths, PathsBuilder};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{EventContext, Rule};
 
@@ -14,6 +12,7 @@ use crate::compile::{CompileError, NodeId, OutputPlan, Program};
 use crate::detection::Detection;
 use crate::digest::Digester;
 use crate::evaluate::{Evaluation, Memo};
+use crate::event_time::EventTime;
 use crate::hit::{Hit, HitReader, Output};
 use crate::index::RuleIndex;
 use crate::plan::{Correlations, Definition, RuleList};
@@ -25,7 +24,7 @@ pub struct Matcher {
     rules: Arc<[Arc<Rule>]>,
     matching: RuleMatching,
     paths: Paths,
-    times: [PathId; 4],
+    times: EventTime,
     program: Program,
     compiled: Vec<CompiledRule>,
     correlations: Correlations,
@@ -87,7 +86,7 @@ impl Matcher {
     pub fn compile(rules: &[Arc<Rule>], matching: RuleMatching) -> Result<Self, CompileError> {
         let mut builder = PathsBuilder::default();
         let mut program = Program::default();
-        let times = TIMES.map(|keys| builder.add(keys));
+        let times = EventTime::new(&mut builder);
         let list = RuleList::new(rules);
         let correlations = Correlations::new(&list, &mut program, &mut builder);
         let mut compiled = Vec::with_capacity(list.rules.len());
@@ -151,7 +150,7 @@ impl Matcher {
         } else {
             found
         };
-        let time = self.time(&found).unwrap_or(position.received);
+        let time = self.times.of(&found).unwrap_or(position.received);
         let context = EventContext {
             raw: event,
             number: position.number,
@@ -242,22 +241,7 @@ impl Matcher {
         };
         reader.read(holding)
     }
-
-    /// When the event happened; older API versions wrote it elsewhere (see `kubevigil_audit::event`).
-    fn time(&self, found: &Found<'_, '_>) -> Option<Timestamp> {
-        self.times
-            .iter()
-            .find_map(|&path| Timestamp::parse(&found.get(path)?.string()?))
-    }
 }
-
-/// Where an event's time stands, the best first.
-const TIMES: [&[&str]; 4] = [
-    &["stageTimestamp"],
-    &["metadata", "creationTimestamp"],
-    &["requestReceivedTimestamp"],
-    &["timestamp"],
-];
 
 /// What was found in one event.
 #[derive(Clone, Debug)]
