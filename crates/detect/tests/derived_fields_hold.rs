@@ -169,7 +169,7 @@ fn assert_agreement(raw: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_matcher_agrees_with_the_reference(event in event()) {
@@ -194,7 +194,7 @@ proptest! {
     }
 }
 
-/// Events of about a megabyte, each long in another way.
+/// Events of about a hundred kilobytes, each long in another way.
 fn long_events() -> Vec<(&'static str, String)> {
     let list =
         |count: usize, element: &dyn Fn(usize) -> Any| (0..count).map(element).collect::<Any>();
@@ -204,41 +204,42 @@ fn long_events() -> Vec<(&'static str, String)> {
     let raw_body = |body: &str| {
         format!(r#"{{"verb":"patch","requestObject":{body},"objectRef":{{"resource":"pods"}}}}"#)
     };
-    let junk: Map<String, Any> = (0..30_000)
+    let junk: Map<String, Any> = (0..3_000)
         .map(|number| (format!("k{number}"), json!(number)))
         .collect();
     let uri = |part: &str| {
-        json!({"requestURI": format!("/x?{}", part.repeat(1_000_000 / part.len())), "verb": "create",
-        "objectRef": {"resource": "nodes", "subresource": "exec"}}).to_string()
+        json!({"requestURI": format!("/x?{}", part.repeat(100_000 / part.len())), "verb": "create",
+        "objectRef": {"resource": "nodes", "subresource": "exec"}})
+        .to_string()
     };
     vec![
-        ("containers", body(json!({"spec": {"containers": list(20_000, &|n| json!({"image": n.to_string(), "args": ["a", n.to_string()]}))}}))),
-        ("containers under a long context", body(json!({"spec": {"securityContext": junk.clone(), "containers": list(20_000, &|_| json!({}))}}))),
-        ("volumes", body(json!({"spec": {"volumes": list(20_000, &|n| json!({"hostPath": {"path": format!("/{n}")}}))}}))),
-        ("one path", body(json!({"spec": {"volumes": [{"hostPath": {"path": "/a/..".repeat(80_000)}}]}}))),
-        ("capabilities", body(json!({"spec": {"containers": [{"securityContext": {"capabilities": {"add": list(50_000, &|n| json!(format!("c{n}")))}}}]}}))),
+        ("containers", body(json!({"spec": {"containers": list(2_000, &|n| json!({"image": n.to_string(), "args": ["a", n.to_string()]}))}}))),
+        ("containers under a long context", body(json!({"spec": {"securityContext": junk.clone(), "containers": list(2_000, &|_| json!({}))}}))),
+        ("volumes", body(json!({"spec": {"volumes": list(2_000, &|n| json!({"hostPath": {"path": format!("/{n}")}}))}}))),
+        ("one path", body(json!({"spec": {"volumes": [{"hostPath": {"path": "/a/..".repeat(8_000)}}]}}))),
+        ("capabilities", body(json!({"spec": {"containers": [{"securityContext": {"capabilities": {"add": list(5_000, &|n| json!(format!("c{n}")))}}}]}}))),
         ("annotations", body(json!({"metadata": {"annotations": junk.clone()}, "spec": {}}))),
-        ("operations", body(list(9_000, &|n| json!({"op": "add", "path": format!("/spec/volumes/{n}"), "value": {"hostPath": {"path": n.to_string()}}})))),
-        ("one pointer", body(json!([{"op": "add", "path": "/spec".repeat(100_000), "value": 1}]))),
-        ("one pointer through arrays", body(json!([{"op": "add", "path": format!("/rules{}", "/0".repeat(200_000)), "value": 1}]))),
-        ("verbs and resources", body(json!({"rules": [{"verbs": list(50_000, &|n| json!(n.to_string())), "apiGroups": ["a", "b"], "resources": list(50_000, &|n| json!(n.to_string()))}]}))),
-        ("rules", body(json!({"rules": list(9_000, &|n| json!({"verbs": ["get"], "apiGroups": [""], "resources": [n.to_string()]}))}))),
-        ("parts of rules", body(list(9_000, &|n| json!({"op": "add", "path": "/rules/0/verbs/-", "value": n.to_string()})))),
-        ("subjects", body(json!({"roleRef": {"kind": "Role", "name": "r"}, "subjects": list(9_000, &|n| json!({"kind": "User", "name": n.to_string()}))}))),
-        ("equal keys", raw_body(&format!("{{{}\"a\":1}}", r#""spec":{"template":{"spec":{}}},"#.repeat(30_000)))),
-        ("objects in objects", raw_body(&format!("{}1{}", r#"{"spec":"#.repeat(100_000), "}".repeat(100_000)))),
-        ("templates in templates", raw_body(&format!("{}1{}", r#"{"template":{"spec":"#.repeat(50_000), "}}".repeat(50_000)))),
-        ("arrays in arrays", raw_body(&format!(r#"{{"spec":{{"containers":{}1{}}}}}"#, "[".repeat(200_000), "]".repeat(200_000)))),
+        ("operations", body(list(900, &|n| json!({"op": "add", "path": format!("/spec/volumes/{n}"), "value": {"hostPath": {"path": n.to_string()}}})))),
+        ("one pointer", body(json!([{"op": "add", "path": "/spec".repeat(10_000), "value": 1}]))),
+        ("one pointer through arrays", body(json!([{"op": "add", "path": format!("/rules{}", "/0".repeat(20_000)), "value": 1}]))),
+        ("verbs and resources", body(json!({"rules": [{"verbs": list(5_000, &|n| json!(n.to_string())), "apiGroups": ["a", "b"], "resources": list(5_000, &|n| json!(n.to_string()))}]}))),
+        ("rules", body(json!({"rules": list(900, &|n| json!({"verbs": ["get"], "apiGroups": [""], "resources": [n.to_string()]}))}))),
+        ("parts of rules", body(list(900, &|n| json!({"op": "add", "path": "/rules/0/verbs/-", "value": n.to_string()})))),
+        ("subjects", body(json!({"roleRef": {"kind": "Role", "name": "r"}, "subjects": list(900, &|n| json!({"kind": "User", "name": n.to_string()}))}))),
+        ("equal keys", raw_body(&format!("{{{}\"a\":1}}", r#""spec":{"template":{"spec":{}}},"#.repeat(3_000)))),
+        ("objects in objects", raw_body(&format!("{}1{}", r#"{"spec":"#.repeat(10_000), "}".repeat(10_000)))),
+        ("templates in templates", raw_body(&format!("{}1{}", r#"{"template":{"spec":"#.repeat(5_000), "}}".repeat(5_000)))),
+        ("arrays in arrays", raw_body(&format!(r#"{{"spec":{{"containers":{}1{}}}}}"#, "[".repeat(20_000), "]".repeat(20_000)))),
         ("parameters", uri("command=a&")),
         ("escapes", uri("%41+")),
-        ("addresses", json!({"sourceIPs": list(50_000, &|n| json!(n.to_string()))}).to_string()),
-        ("groups", json!({"user": {"username": "system:node:n", "groups": list(50_000, &|n| json!(n.to_string()))}}).to_string()),
-        ("agent", json!({"userAgent": "É".repeat(500_000)}).to_string()),
+        ("addresses", json!({"sourceIPs": list(5_000, &|n| json!(n.to_string()))}).to_string()),
+        ("groups", json!({"user": {"username": "system:node:n", "groups": list(5_000, &|n| json!(n.to_string()))}}).to_string()),
+        ("agent", json!({"userAgent": "É".repeat(50_000)}).to_string()),
     ]
 }
 
-/// Time in proportion to a megabyte is some seconds for all fields at worst, even without optimisation and on a busy machine; with the
-/// square of it, hours.
+/// Time in proportion to the length is a second or two for all fields, even without optimisation and on a busy machine; with the square
+/// of it, minutes.
 #[test]
 fn a_long_event_takes_time_in_proportion_to_its_length() {
     for (what, raw) in long_events() {
@@ -249,7 +250,6 @@ fn a_long_event_takes_time_in_proportion_to_its_length() {
             std::hint::black_box(reference::field_values(&field, &event));
         }
         let taken = start.elapsed();
-        assert!(taken < Duration::from_secs(60), "{what}: {taken:?}");
-        println!("{what}: {} bytes, {taken:?}", raw.len());
+        assert!(taken < Duration::from_secs(20), "{what}: {taken:?}");
     }
 }

@@ -148,29 +148,56 @@ fn is_privileged(pod: Pod<'_>) -> bool {
 }
 
 fn runs_as_root(pod: Pod<'_>) -> bool {
-    let own = pod.at(&["securityContext"]);
-    let says = |container: Option<Json<'_>>, key: &str| {
-        let of = |context: Option<Json<'_>>| {
-            context
-                .and_then(|context| context.last_member(key))
-                .map(said)
-        };
-        let context = container.and_then(|container| container.last_member("securityContext"));
-        of(context).or_else(|| of(own)).unwrap_or(Said::Nothing)
-    };
-    let is_root = |container: Option<Json<'_>>| match says(container, "runAsUser") {
-        Said::Zero => true,
-        Said::Nothing => says(container, "runAsNonRoot") == Said::False,
-        Said::False | Said::Other => false,
-    };
+    // The pod's own context is read once: a hostile one is as long as all containers together.
+    let own = Users::of(pod.at(&["securityContext"]));
     let mut containers = pod.containers().peekable();
     if containers.peek().is_none() {
-        return is_root(None);
+        return own.is_root();
     }
-    containers.any(|container| is_root(Some(container)))
+    containers.any(|container| {
+        let users = Users::of(container.last_member("securityContext"));
+        users.or(own).is_root()
+    })
 }
 
 /// What a security context says about users.
+#[derive(Clone, Copy)]
+struct Users {
+    user: Said,
+    non_root: Said,
+}
+
+impl Users {
+    fn of(context: Option<Json<'_>>) -> Self {
+        let says = |key| {
+            context
+                .and_then(|context| context.last_member(key))
+                .map_or(Said::Nothing, said)
+        };
+        Self {
+            user: says("runAsUser"),
+            non_root: says("runAsNonRoot"),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        let known = |own, other| if own == Said::Nothing { other } else { own };
+        Self {
+            user: known(self.user, other.user),
+            non_root: known(self.non_root, other.non_root),
+        }
+    }
+
+    fn is_root(self) -> bool {
+        match self.user {
+            Said::Zero => true,
+            Said::Nothing => self.non_root == Said::False,
+            Said::False | Said::Other => false,
+        }
+    }
+}
+
+/// What stands in the place of a user or of a truth value.
 #[derive(Clone, Copy, PartialEq)]
 enum Said {
     False,
