@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::{EventError, Matcher, Position, RuleMatching, Scratch};
+use kubevigil_detect::{
+    EventError, Matcher, Occasion, Position, RuleMatching, Scratch, State, StateLimits,
+};
 use kubevigil_diagnostics::render_text;
 use kubevigil_rules::{Priority, Rule};
 
@@ -34,6 +36,7 @@ pub(super) struct TestedRule {
 pub(super) struct Stream<'b> {
     matcher: &'b Matcher,
     scratch: Scratch,
+    state: State,
     position: Position,
 }
 
@@ -87,13 +90,17 @@ impl Bench {
         Stream {
             matcher: &self.matcher,
             scratch: Scratch::default(),
+            state: State::new(&self.matcher, StateLimits::default()),
             position: Position::default(),
         }
     }
 }
 
 impl Stream<'_> {
-    /// The rules that fire on the next event of the stream, by their positions in [`Bench::rules`].
+    /// The rules that fire on the next event of the stream, by their positions in [`Bench::rules`]. What a correlation finds again in a
+    /// group within its time span is no news to anybody, and left out.
+    ///
+    /// An event comes in when it happens: cases are written by their authors, so no clock but theirs counts.
     pub(super) fn event(&mut self, event: &[u8]) -> Result<Vec<usize>, EventError> {
         self.position.number += 1;
         let found = self
@@ -101,8 +108,15 @@ impl Stream<'_> {
             .detect(event, &self.position, &mut self.scratch)?;
         self.position.first_time.get_or_insert(found.time);
         self.position.received = Timestamp::max(self.position.received, found.time);
-        let fired = found.list.iter().map(|detection| detection.rule_number);
-        Ok(fired.collect())
+        let occasion = Occasion {
+            received: found.time,
+        };
+        let matches = self
+            .state
+            .observe(&found, &occasion, &mut || Arc::from(&[][..]));
+        let news = matches.iter().filter(|found| !found.repeated);
+        let alone = found.list.iter().map(|detection| detection.rule_number);
+        Ok(alone.chain(news.map(|found| found.rule_number)).collect())
     }
 }
 
