@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kubevigil_audit::event::Outcome;
 use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::Detection;
+use kubevigil_detect::{CorrelationMatch, Detection, FieldValue as Found};
 use kubevigil_rules::{Priority, Rule};
 use serde::{Deserialize, Serialize};
 
@@ -85,15 +85,19 @@ pub struct Finding {
 impl Alert {
     /// The alert for a detection in an event.
     pub fn new(detection: &Detection, event: &EventSummary) -> Self {
-        let field = |(name, value): &(Arc<str>, kubevigil_detect::FieldValue)| {
-            (name.to_string(), value.into())
-        };
-        let finding = Finding {
-            time: detection.time,
-            message: text(&detection.message),
-            fields: detection.fields.iter().map(field).collect(),
-        };
+        let finding = Finding::new(detection.time, &detection.message, &detection.fields);
         Self::from_parts(&detection.rule, finding, event)
+    }
+
+    /// The alert for a correlation that this event completed, with evidence from the receipts of all its events. The match must not
+    /// be a repeated one: those have nothing to tell.
+    pub fn of_correlation(found: &CorrelationMatch, event: &EventSummary) -> Self {
+        let finding = Finding::new(found.time, &found.message, &found.fields);
+        let evidence = found.evidence.iter();
+        let evidence =
+            evidence.map(|event| EvidenceEvent::new(&event.rule, event.time, &event.receipt));
+        let (evidence, total) = (evidence.collect(), found.evidence_total);
+        Self::from_correlation_parts(&found.rule, finding, event, evidence, total)
     }
 
     /// The alert from its parts. Over-long texts are cut here.
@@ -142,6 +146,17 @@ impl Alert {
     }
 }
 
+impl Finding {
+    fn new(time: Timestamp, message: &[u8], fields: &[(Arc<str>, Found)]) -> Self {
+        let field = |(name, value): &(Arc<str>, Found)| (name.to_string(), value.into());
+        Self {
+            time,
+            message: text(message),
+            fields: fields.iter().map(field).collect(),
+        }
+    }
+}
+
 impl FieldValue {
     fn bounded(self, budget: &mut Budget) -> Self {
         match self {
@@ -152,9 +167,8 @@ impl FieldValue {
     }
 }
 
-impl From<&kubevigil_detect::FieldValue> for FieldValue {
-    fn from(value: &kubevigil_detect::FieldValue) -> Self {
-        use kubevigil_detect::FieldValue as Found;
+impl From<&Found> for FieldValue {
+    fn from(value: &Found) -> Self {
         match value {
             Found::Absent => Self::Absent,
             Found::Bool(flag) => Self::Bool(*flag),

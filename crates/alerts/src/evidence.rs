@@ -76,7 +76,7 @@ pub fn in_words(events: &[EvidenceEvent], total: u64) -> String {
     let apart = last.time.nanoseconds - first.time.nanoseconds;
     match u64::try_from(apart) {
         Ok(apart) if total > 1 => {
-            let apart = span(Duration::from_nanos(apart));
+            let apart = span_in_words(Duration::from_nanos(apart));
             format!("{total} event{ending} in {apart}")
         }
         _ => format!("{total} event{ending}"),
@@ -84,7 +84,7 @@ pub fn in_words(events: &[EvidenceEvent], total: u64) -> String {
 }
 
 /// `350 ms`, `32 s`, `5 min 3 s`, `3 h 20 min`, `2 d 4 h`: the two largest units.
-fn span(span: Duration) -> String {
+pub fn span_in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     let two = |large: u64, unit: &str, small: u64, smaller: &str| match small {

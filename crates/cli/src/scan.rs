@@ -1,13 +1,18 @@
 //! `kubevigil scan`: what matters in existing logs.
 //!
-//! The same rules and the same matcher as the daemon, without journal or state: read, match, print. A place that cannot be read
-//! never stops a scan.
+//! The same rules, matcher and correlations as the daemon, without a journal: read, match, correlate, print. A place that cannot be read
+//! never stops a scan. Files are one stream as long as time goes on from one to the next; where it goes back, as when the newest of
+//! rotated logs comes first, windows begin anew.
 
 mod ahead;
+mod events;
 mod finding;
+mod group;
 mod problems;
 mod progress;
 mod report;
+mod row;
+mod summary;
 pub(crate) mod table;
 mod tally;
 pub(crate) mod wording;
@@ -15,11 +20,14 @@ pub(crate) mod wording;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail, ensure};
-use kubevigil_alerts::{Alert, EventSummary, FalcoStyle, Format, Renderer};
+use kubevigil_alerts::{Alert, FalcoStyle, Format, Renderer, receipt};
 use kubevigil_audit::json::PathScratch;
-use kubevigil_detect::{Matcher, Scratch};
+use kubevigil_audit::time::Timestamp;
+use kubevigil_detect::{Matcher, Occasion, Scratch, State, StateLimits};
+use kubevigil_rules::Rule;
 use kubevigil_sources::Arrival;
 use kubevigil_sources::file::open::{Input, resolve};
 use kubevigil_sources::file::scan::{Events, Found};
@@ -31,6 +39,7 @@ use crate::scan::ahead::Ahead;
 use crate::scan::problems::Problems;
 use crate::scan::progress::Progress;
 use crate::scan::report::Report;
+use crate::scan::summary::Summary;
 use crate::scan::tally::Tally;
 use crate::terminal;
 
@@ -72,6 +81,8 @@ fn inputs(files: &[String]) -> anyhow::Result<Vec<Input>> {
 struct Scan<'a, W: Write> {
     matcher: &'a Matcher,
     scratch: Scratch,
+    state: State,
+    occasion: Occasion,
     summary: PathScratch,
     line_limit: usize,
     printer: Printer,
@@ -97,6 +108,9 @@ impl<'a, W: Write> Scan<'a, W> {
         Self {
             matcher,
             scratch: Scratch::default(),
+            state: State::new(matcher, StateLimits::default()),
+            // No event can have happened later.
+            occasion: Occasion { received: now() },
             summary: PathScratch::default(),
             line_limit: arguments.max_line_bytes,
             printer,
@@ -121,6 +135,7 @@ impl<'a, W: Write> Scan<'a, W> {
             }
         };
         self.progress.file(input, Arc::clone(&stream.progress));
+        self.tally.input();
         let events = Events::new(Arc::clone(&name), Box::new(stream), self.line_limit);
         Ahead::of(events).for_each(|batch| {
             batch.into_iter().try_for_each(|found| match found {
@@ -149,23 +164,40 @@ impl<'a, W: Write> Scan<'a, W> {
                 return Ok(());
             }
         };
-        self.tally.event_at(found.time);
-        self.progress.event(self.tally.events());
-        if found.list.is_empty() {
-            return Ok(());
+        if self.tally.event_at(found.time) {
+            self.state.begin_stream();
         }
-        let mut event = EventSummary::read(&arrival.raw, &mut self.summary);
-        event.event.file = Some(file.to_string());
-        event.event.line = Some(arrival.line);
+        self.progress.event(self.tally.events());
+        let mut summary = Summary::new(file, arrival, &mut self.summary);
+        let mut receipt = || receipt::encode(summary.get()).into();
+        let correlations = self.state.observe(&found, &self.occasion, &mut receipt);
+        let mut raised: Vec<(Arc<Rule>, Alert, String)> = Vec::new();
         for detection in found.list {
-            let alert = Alert::new(&detection, &event);
-            self.tally.alert(alert.priority);
-            match &self.printer {
-                Printer::Lines(renderer) => {
-                    writeln!(self.out, "{}", renderer.line(&alert)).context("cannot print")?
-                }
-                Printer::Report => self.report.add(&detection.rule, &alert),
+            let alert = Alert::new(&detection, summary.get());
+            raised.push((detection.rule, alert, String::new()));
+        }
+        for found in correlations {
+            if found.repeated {
+                self.tally.repeated();
+                self.report.repeat(&found.rule);
+                continue;
             }
+            let alert = Alert::of_correlation(&found, summary.get());
+            let group = group::in_words(&found);
+            raised.push((found.rule, alert, group));
+        }
+        raised
+            .iter()
+            .try_for_each(|(rule, alert, group)| self.raise(rule, alert, group))
+    }
+
+    fn raise(&mut self, rule: &Rule, alert: &Alert, group: &str) -> anyhow::Result<()> {
+        self.tally.alert(alert.priority);
+        match &self.printer {
+            Printer::Lines(renderer) => {
+                writeln!(self.out, "{}", renderer.line(alert)).context("cannot print")?;
+            }
+            Printer::Report => self.report.add(rule, alert, group),
         }
         Ok(())
     }
@@ -174,8 +206,9 @@ impl<'a, W: Write> Scan<'a, W> {
         self.progress.finish();
         if matches!(self.printer, Printer::Report) {
             self.report.write(&mut self.out, terminal::width())?;
+            let state = self.state.stats();
             self.tally
-                .write(&mut self.out, &self.report, &self.problems)?;
+                .write(&mut self.out, &self.report, &self.problems, &state)?;
         }
         self.out.flush()?;
         self.problems.show();
@@ -189,6 +222,15 @@ impl<'a, W: Write> Scan<'a, W> {
             (false, true) => ExitCode::from(1),
             (false, false) => ExitCode::SUCCESS,
         })
+    }
+}
+
+/// The time of day.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = i128::try_from(since.unwrap_or_default().as_nanos());
+    Timestamp {
+        nanoseconds: nanoseconds.unwrap_or(i128::MAX),
     }
 }
 

@@ -1,19 +1,18 @@
-//! All alerts of one rule, with those that agree in who, what, where and outcome counted together.
+//! All alerts of one rule.
 //!
-//! Memory is bounded: [`MAX_ROWS`] rows are kept, and what does not fit is counted.
+//! Alerts that agree in who, what, where and outcome are counted together. Those of a correlation are told apart by their group instead,
+//! and each group shows the events that it rests on. Memory is bounded: so many rows and groups are kept, and what does not
+//! fit is counted.
 
-use std::collections::HashMap;
-
-use kubevigil_alerts::{Alert, EventReference, Outcome, Request};
-use kubevigil_audit::time::Timestamp;
+use kubevigil_alerts::{Alert, EventReference};
+use kubevigil_rules::correlation::CorrelationKind;
 use kubevigil_rules::{Priority, Rule};
+
+use crate::scan::group::Groups;
+use crate::scan::row::{Row, Rows};
 
 /// The most rows that are kept of one rule.
 const MAX_ROWS: usize = 2_000;
-/// Who asked without credentials: only the address tells one from another.
-const ANONYMOUS: &str = "system:anonymous";
-/// Stands where an event says nothing.
-const NOTHING: &str = "–";
 
 /// All alerts of one rule.
 #[derive(Debug)]
@@ -24,152 +23,57 @@ pub(crate) struct Finding {
     pub(crate) description: String,
     /// How many alerts there are.
     pub(crate) count: u64,
+    /// How often a group still satisfied a correlation whose alert had been raised.
+    pub(crate) repeated: u64,
     /// Where the first of them was read.
     pub(crate) first_place: String,
-    rows: HashMap<Row, Times>,
+    pub(crate) events: Events,
 }
 
-/// What alerts must agree in to be one row.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Row {
-    pub(crate) who: String,
-    pub(crate) what: String,
-    pub(crate) place: String,
-    outcome_word: &'static str,
-}
-
-/// How often, and from when to when.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) count: u64,
-    /// The earliest and the latest time; `None` when no event has a time.
-    pub(crate) span: Option<(Timestamp, Timestamp)>,
+/// What the alerts are about.
+#[derive(Debug)]
+pub(crate) enum Events {
+    /// One event each.
+    Single(Rows),
+    /// Several events each.
+    Grouped(Groups),
 }
 
 impl Finding {
     /// A finding without alerts; `first` will be the first.
     pub(crate) fn new(rule: &Rule, first: &Alert) -> Self {
+        let grouped = rule.correlation().is_some_and(|correlation| {
+            // What is seen for the first time is one event.
+            !matches!(correlation.kind, CorrelationKind::FirstSeen { .. })
+        });
         Self {
             priority: first.priority,
             rule: first.rule.clone(),
             description: first_sentence(&rule.description),
             count: 0,
+            repeated: 0,
             first_place: place_in_input(&first.event),
-            rows: HashMap::new(),
+            events: match grouped {
+                true => Events::Grouped(Groups::default()),
+                false => Events::Single(Rows::new(MAX_ROWS)),
+            },
         }
     }
 
-    /// Adds an alert of the rule.
-    pub(crate) fn add(&mut self, alert: &Alert) {
+    /// Adds an alert of the rule, and the group that it is about.
+    pub(crate) fn add(&mut self, alert: &Alert, group: &str) {
         self.count += 1;
-        let row = Row::of(&alert.request, alert.outcome);
-        if self.rows.len() >= MAX_ROWS && !self.rows.contains_key(&row) {
-            return;
-        }
-        self.rows.entry(row).or_default().add(alert.time);
-    }
-
-    /// The rows, the most frequent first, then the earliest.
-    pub(crate) fn rows(&self) -> Vec<(&Row, &Times)> {
-        let mut rows: Vec<(&Row, &Times)> = self.rows.iter().collect();
-        rows.sort_by(|(one, one_times), (other, other_times)| {
-            let frequency = other_times.count.cmp(&one_times.count);
-            let time = one_times.span.cmp(&other_times.span);
-            frequency.then(time).then_with(|| one.cmp(other))
-        });
-        rows
-    }
-}
-
-impl Row {
-    fn of(request: &Request, outcome: Outcome) -> Self {
-        Self {
-            who: who(request),
-            what: what(request),
-            place: place(request),
-            outcome_word: outcome.as_str(),
-        }
-    }
-
-    /// What became of the requests.
-    pub(crate) fn outcome(&self) -> &'static str {
-        self.outcome_word
-    }
-}
-
-impl Times {
-    fn add(&mut self, time: Timestamp) {
-        self.count += 1;
-        // The epoch is what the matcher gives to an event that has no time.
-        if time != Timestamp::default() {
-            let (first, last) = self.span.unwrap_or((time, time));
-            self.span = Some((first.min(time), last.max(time)));
+        match &mut self.events {
+            Events::Single(rows) => {
+                rows.add(Row::of(&alert.request, alert.outcome), alert.time);
+            }
+            Events::Grouped(groups) => groups.add(alert, group),
         }
     }
 }
 
-fn who(request: &Request) -> String {
-    let user = given(&request.user).unwrap_or("(no user)");
-    match (given(&request.impersonated_user), given(&request.address)) {
-        (Some(impersonated), _) => format!("{user} as {impersonated}"),
-        (None, Some(address)) if user == ANONYMOUS => format!("{user} ({address})"),
-        (None, _) => user.to_owned(),
-    }
-}
-
-/// The verb and what it is applied to: a resource, or else the path of the URI.
-fn what(request: &Request) -> String {
-    let path = given(&request.uri).and_then(|uri| uri.split('?').next());
-    let target = match (given(&request.resource), given(&request.subresource)) {
-        (Some(resource), Some(subresource)) => Some(format!("{resource}/{subresource}")),
-        (Some(resource), None) => Some(resource.to_owned()),
-        (None, _) => path.map(str::to_owned),
-    };
-    let parts = [given(&request.verb).map(str::to_owned), target];
-    let words: Vec<String> = parts.into_iter().flatten().collect();
-    if words.is_empty() {
-        NOTHING.to_owned()
-    } else {
-        words.join(" ")
-    }
-}
-
-/// The object, or how much of the cluster the request reaches.
-fn place(request: &Request) -> String {
-    let many = matches!(
-        given(&request.verb),
-        Some("list" | "watch" | "deletecollection")
-    );
-    match (given(&request.namespace), given(&request.name)) {
-        // A namespace is said to lie in itself.
-        (Some(namespace), Some(name))
-            if given(&request.resource) == Some("namespaces") && namespace == name =>
-        {
-            name.to_owned()
-        }
-        (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
-        (Some(namespace), None) if many => format!("{namespace}/*"),
-        (Some(namespace), None) => format!("{namespace}/?"),
-        (None, Some(name)) => name.to_owned(),
-        (None, None) if many && given(&request.resource).is_some() => "cluster-wide".to_owned(),
-        (None, None) => NOTHING.to_owned(),
-    }
-}
-
-/// The part of a request, if there is one. A row keeps no more of it than a table could show: whoever sends events could
-/// otherwise fill the memory with rows.
-fn given(part: &Option<String>) -> Option<&str> {
-    let text = part.as_deref().filter(|text| !text.is_empty())?;
-    Some(
-        text.get(..text.floor_char_boundary(MAX_PART))
-            .unwrap_or(text),
-    )
-}
-
-/// The most bytes of one part of a request.
-const MAX_PART: usize = 1_024;
-
-fn place_in_input(event: &EventReference) -> String {
+/// Where an event was read: file and line.
+pub(crate) fn place_in_input(event: &EventReference) -> String {
     let file = match event.file.as_deref() {
         None | Some("-") => "standard input",
         Some(file) => file,
@@ -185,78 +89,5 @@ fn first_sentence(text: &str) -> String {
     match text.split_once(". ") {
         Some((sentence, _)) => format!("{sentence}."),
         None => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(parts: [&str; 6]) -> Request {
-        let [user, verb, resource, namespace, name, uri] =
-            parts.map(|part| Some(part.to_owned()).filter(|part| !part.is_empty()));
-        Request {
-            user,
-            verb,
-            resource,
-            namespace,
-            name,
-            uri,
-            ..Request::default()
-        }
-    }
-
-    #[test]
-    fn odd_requests_are_still_said_to_be_by_somebody_about_something() {
-        let cases = [
-            (
-                ["jane", "get", "pods", "dev", "web", ""],
-                ["jane", "get pods", "dev/web"],
-            ),
-            (
-                ["jane", "list", "pods", "dev", "", ""],
-                ["jane", "list pods", "dev/*"],
-            ),
-            (
-                ["jane", "create", "pods", "dev", "", ""],
-                ["jane", "create pods", "dev/?"],
-            ),
-            (
-                ["jane", "list", "secrets", "", "", ""],
-                ["jane", "list secrets", "cluster-wide"],
-            ),
-            (
-                ["jane", "get", "nodes", "", "n1", ""],
-                ["jane", "get nodes", "n1"],
-            ),
-            (
-                ["jane", "delete", "namespaces", "dev", "dev", ""],
-                ["jane", "delete namespaces", "dev"],
-            ),
-            (
-                ["jane", "get", "", "", "", "/metrics?x=1"],
-                ["jane", "get /metrics", "–"],
-            ),
-            (["", "", "", "", "", ""], ["(no user)", "–", "–"]),
-        ];
-        for (parts, expected) in cases {
-            let row = Row::of(&request(parts), Outcome::Allowed);
-            assert_eq!(
-                [row.who.as_str(), &row.what, &row.place],
-                expected,
-                "{parts:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn nobody_is_told_by_address_and_a_borrowed_name_is_shown_with_its_borrower() {
-        let mut request = request(["system:anonymous", "get", "", "", "", "/"]);
-        request.address = Some("10.0.0.7".to_owned());
-        assert_eq!(who(&request), "system:anonymous (10.0.0.7)");
-        request.user = Some("jane".to_owned());
-        assert_eq!(who(&request), "jane");
-        request.impersonated_user = Some("root".to_owned());
-        assert_eq!(who(&request), "jane as root");
     }
 }

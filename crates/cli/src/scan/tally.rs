@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::Position;
+use kubevigil_detect::{CorrelationStats, Position, StateStats};
 use kubevigil_rules::Priority;
 use kubevigil_sources::Arrival;
 
@@ -23,6 +23,12 @@ pub(crate) struct Tally {
     alerts: u64,
     worst: Option<Priority>,
     first_time: Option<Timestamp>,
+    /// The latest time of an event.
+    newest: Timestamp,
+    /// Whether the current input has given no event with a time yet.
+    input_begins: bool,
+    /// Correlations that a group satisfied once more.
+    repeated: u64,
 }
 
 impl Default for Tally {
@@ -35,6 +41,9 @@ impl Default for Tally {
             alerts: 0,
             worst: None,
             first_time: None,
+            newest: Timestamp::default(),
+            input_begins: false,
+            repeated: 0,
         }
     }
 }
@@ -52,9 +61,31 @@ impl Tally {
         }
     }
 
-    /// The event just counted happened then.
-    pub(crate) fn event_at(&mut self, time: Timestamp) {
+    /// Another input begins.
+    pub(crate) fn input(&mut self) {
+        self.input_begins = true;
+    }
+
+    /// The event just counted happened then. Says whether time goes back with it: it is the first of an input, and older than what was
+    /// read before. An event without a time, which has the epoch's, says nothing about that.
+    pub(crate) fn event_at(&mut self, time: Timestamp) -> bool {
         self.first_time.get_or_insert(time);
+        if time == Timestamp::default() {
+            return false;
+        }
+        let goes_back = self.input_begins && time < self.newest;
+        self.input_begins = false;
+        self.newest = if goes_back {
+            time
+        } else {
+            self.newest.max(time)
+        };
+        goes_back
+    }
+
+    /// A correlation that has raised its alert was satisfied once more.
+    pub(crate) fn repeated(&mut self) {
+        self.repeated += 1;
     }
 
     /// The event just counted is none.
@@ -86,6 +117,7 @@ impl Tally {
         out: &mut impl Write,
         report: &Report,
         problems: &Problems,
+        state: &StateStats,
     ) -> io::Result<()> {
         let read = format!(
             "{} in {} ({}) read in {}",
@@ -115,6 +147,32 @@ impl Tally {
                 plural(problems.count(), "place")
             )?;
         }
+        self.write_correlations(out, state)?;
         writeln!(out)
+    }
+
+    /// What correlations did not tell, and what they could not see.
+    fn write_correlations(&self, out: &mut impl Write, state: &StateStats) -> io::Result<()> {
+        let sum = |number: fn(&CorrelationStats) -> u64| -> u64 {
+            state.correlations.iter().map(number).sum()
+        };
+        let groups = sum(|correlation| correlation.evicted_groups);
+        let events = sum(|correlation| correlation.evicted_events);
+        let late = sum(|correlation| correlation.late_events);
+        if self.repeated > 0 {
+            let repeats = plural(self.repeated, "repeat");
+            write!(out, "; {repeats} of correlations left out")?;
+        }
+        if groups + events > 0 {
+            let (groups, events) = (plural(groups, "group"), plural(events, "event"));
+            write!(
+                out,
+                "; correlations gave up {groups} and {events} for want of memory"
+            )?;
+        }
+        if late > 0 {
+            write!(out, "; {} too late for correlations", plural(late, "event"))?;
+        }
+        Ok(())
     }
 }

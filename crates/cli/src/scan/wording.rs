@@ -52,6 +52,13 @@ pub(crate) fn duration(elapsed: Duration) -> String {
     }
 }
 
+/// How far two times are apart, in the two largest units: `350 ms`, `32 s`, `5 min 3 s`, `3 h 20 min`, `2 d 4 h`
+pub(crate) fn apart(first: Timestamp, last: Timestamp) -> String {
+    let nanoseconds = last.nanoseconds.saturating_sub(first.nanoseconds);
+    let span = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default());
+    kubevigil_alerts::evidence::span_in_words(span)
+}
+
 /// `2026-11-23` and `05:12:26`
 pub(crate) fn day_and_time(time: Timestamp) -> (String, String) {
     let (year, month, day, hour, minute, second, _) = time.civil();
