@@ -21,7 +21,7 @@ use crate::rule::Rule;
 pub struct Correlation {
     /// What is asked of a group.
     pub kind: CorrelationKind,
-    /// The rules whose matches count, in the order in which the author lists them.
+    /// The rules whose matches count, in the order in which the author lists them; at least one, and each once.
     pub members: Vec<Member>,
     /// What people call the values that tell groups apart, in order; empty for one group of all events.
     pub group_by: Vec<Arc<str>>,
