@@ -1,5 +1,6 @@
 //! What can be typed. Help, completions and the reference in the docs come from here.
 
+pub(crate) mod policy;
 mod rule_tools;
 
 use std::io::Write as _;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     Run(RunArgs),
     Rules(RulesArgs),
+    Policy(policy::PolicyArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
 }

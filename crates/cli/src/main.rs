@@ -6,6 +6,7 @@ mod args;
 mod config;
 mod config_command;
 mod hostname;
+mod policy_command;
 mod rule_set;
 mod rules_command;
 mod run;
@@ -43,6 +44,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Completions(arguments) => args::print_completions(&arguments),
         Command::Config(arguments) => config_command::execute(&arguments),
+        Command::Policy(arguments) => policy_command::execute(&arguments),
         Command::Rules(arguments) => rules_command::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments),
         Command::Scan(arguments) => scan::execute(&arguments),

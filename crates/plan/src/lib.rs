@@ -5,12 +5,15 @@
 //!
 //! - [`resources`] lists what every API server serves.
 //! - [`probe`] makes up requests; [`reach`] makes up those that a rule is there for.
+//! - [`kubectl`] turns what people type into requests, [`wrapped`] finds policies inside other files.
 //! - [`check`] finds what is wrong with a policy although an API server accepts it, one file a lint.
 
 pub mod check;
+pub mod kubectl;
 pub mod probe;
 pub mod reach;
 pub mod resources;
 pub mod version;
+pub mod wrapped;
 
 pub use crate::version::KubernetesVersion;

@@ -60,13 +60,17 @@ const LEGACY_VERSIONS: [&str; 2] = ["audit.k8s.io/v1alpha1", "audit.k8s.io/v1bet
 impl PolicyFile {
     /// Reads a policy. `name` is what messages call the file.
     pub fn read(name: &str, text: &str) -> Self {
-        let source = Source::file(name, text);
-        let mut faults = Faults::new(&source);
-        let root = parse(text, &mut faults);
+        Self::of_source(&Source::file(name, text))
+    }
+
+    /// Reads a policy that is a text inside another file.
+    pub fn of_source(source: &Arc<Source>) -> Self {
+        let mut faults = Faults::new(source);
+        let root = parse(&source.text, &mut faults);
         Self::of(root, faults)
     }
 
-    /// Reads a policy that stands inside another file. Places are those of the whole file.
+    /// Reads a policy that is a map inside another file. Places are those of the whole file.
     pub fn of_node(source: &Arc<Source>, root: &Node) -> Self {
         Self::of(Some(root.clone()), Faults::new(source))
     }

@@ -1,0 +1,114 @@
+//! The arguments of `kubevigil policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use kubevigil_plan::KubernetesVersion;
+
+/// Check, evaluate and explain audit policies.
+///
+/// An audit policy decides which requests leave events, so it decides what can ever be found. These commands answer as kube-apiserver
+/// does, without one.
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    Check(PolicyCheckArgs),
+    Eval(PolicyEvalArgs),
+    Explain(PolicyExplainArgs),
+    RequestInfo(RequestInfoArgs),
+}
+
+/// Report what is wrong with audit policies.
+///
+/// What would stop kube-apiserver is an error in its own words. What it would accept and the author would regret is a finding: secrets
+/// in the log, rules that nothing reaches, patterns that match nothing. Policies are also found inside ConfigMaps and the
+/// manifests of kops, Cluster API and others.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil policy check audit-policy.yaml
+  kubevigil policy check --kubernetes-version 1.33 *.yaml
+  kubevigil policy check --format sarif audit-policy.yaml > policy.sarif
+
+Exit codes: 0 nothing is wrong, or only warnings; 1 a policy is invalid or has errors; 2 a file cannot be read.")]
+pub(crate) struct PolicyCheckArgs {
+    /// Policy files, or files that hold policies; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The version of the API server that the policy is for.
+    #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::DEFAULT)]
+    pub(crate) kubernetes_version: KubernetesVersion,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people.
+    Text,
+    /// One object a policy.
+    Json,
+    /// One SARIF log, for code review.
+    Sarif,
+}
+
+/// Say what a policy does with requests.
+///
+/// Reads one request a line: `{"method":"GET","url":"/api/v1/secrets","user":"jane","groups":["dev"]}`, or its attributes `user`,
+/// `groups`, `verb`, `path`, `namespace`, `apiGroup`, `resource`, `subresource`, `name`, `isResourceRequest`. Without `user`, or with null, nobody was
+/// recognised. Prints `level`, `omitStages`, `omitManagedFields` and `matchedRule` (counted from 0, null for none) for each.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  kubevigil policy eval --policy audit-policy.yaml requests.jsonl
+
+Exit codes: 0 done; 1 a line could not be read, which its own line says; 2 the policy cannot be read or is invalid.")]
+pub(crate) struct PolicyEvalArgs {
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// Files of requests; standard input without any, or for `-`.
+    #[arg(value_name = "REQUESTS")]
+    pub(crate) requests: Vec<PathBuf>,
+}
+
+/// Say which rule of a policy decides a request, and why the earlier ones do not.
+///
+/// The request is a kubectl command line or a method and a URL. `--as NAME` says who sends it; groups that the server gives to such a
+/// user are added, `--as-group` replaces them.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil policy explain --policy p.yaml kubectl get secrets -n kube-system --as system:serviceaccount:dev:ci
+  kubevigil policy explain --policy p.yaml kubectl exec web -n dev
+  kubevigil policy explain --policy p.yaml GET '/api/v1/pods?watch=1' --as system:node:worker-1")]
+pub(crate) struct PolicyExplainArgs {
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// What to print; JSON is one object a request.
+    #[arg(long, value_enum, default_value_t = super::Format::Text)]
+    pub(crate) format: super::Format,
+    /// The request.
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "REQUEST"
+    )]
+    pub(crate) request: Vec<String>,
+}
+
+/// Say how the API server understands methods and URLs.
+///
+/// Reads one `{"method":"GET","url":"/api/v1/pods?limit=5"}` a line and prints verb, group, version, namespace, resource, subresource and name, or
+/// an error where the server would answer one.
+#[derive(Args, Debug)]
+pub(crate) struct RequestInfoArgs {
+    /// Files of requests; standard input without any, or for `-`.
+    #[arg(value_name = "REQUESTS")]
+    pub(crate) requests: Vec<PathBuf>,
+}

@@ -1,0 +1,155 @@
+//! `kubevigil policy check`: what is wrong with policies.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use kubevigil_diagnostics::{Diagnostic, Severity, render_text};
+use kubevigil_plan::check::check;
+use serde::Serialize;
+
+use super::sarif;
+use crate::args::policy::{CheckFormat, PolicyCheckArgs};
+use crate::scan::wording::plural;
+use crate::terminal;
+
+/// What is said about a policy.
+pub(super) struct Report {
+    /// The file, and where in it the policy stands.
+    pub(super) file: String,
+    path: String,
+    /// Whether an API server starts with it.
+    valid: bool,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn execute(arguments: &PolicyCheckArgs) -> anyhow::Result<ExitCode> {
+    let mut reports = Vec::new();
+    let mut unreadable = false;
+    for file in &arguments.files {
+        match reports_of(file, arguments) {
+            Ok(found) => reports.extend(found),
+            Err(error) => {
+                unreadable = true;
+                terminal::complain(&error);
+            }
+        }
+    }
+    let mut out = anstream::stdout().lock();
+    match arguments.format {
+        CheckFormat::Json => reports
+            .iter()
+            .try_for_each(|report| super::write_json(&mut out, &report.shape()))?,
+        CheckFormat::Sarif => super::write_json(&mut out, &sarif::log(&reports))?,
+        CheckFormat::Text => reports
+            .iter()
+            .try_for_each(|report| report.write(&mut out))?,
+    }
+    let found_wanting = reports
+        .iter()
+        .any(|report| !report.valid || report.count(Severity::Error) > 0);
+    Ok(match (unreadable, found_wanting) {
+        (true, _) => ExitCode::from(2),
+        (false, true) => ExitCode::from(1),
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+fn reports_of(file: &Path, arguments: &PolicyCheckArgs) -> anyhow::Result<Vec<Report>> {
+    let policies = super::read(file)?.into_iter();
+    let reports = policies.map(|wrapped| Report {
+        file: file.display().to_string(),
+        path: wrapped.path,
+        valid: wrapped.file.is_valid(),
+        diagnostics: check(&wrapped.file, arguments.kubernetes_version),
+    });
+    Ok(reports.collect())
+}
+
+#[derive(Serialize)]
+struct Shape<'r> {
+    file: &'r str,
+    #[serde(rename = "in", skip_serializing_if = "str::is_empty")]
+    path: &'r str,
+    valid: bool,
+    diagnostics: Vec<Entry<'r>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'r> {
+    code: &'static str,
+    severity: Severity,
+    path: &'r str,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'r str,
+    fix: Option<&'r str>,
+}
+
+impl Report {
+    fn shape(&self) -> Shape<'_> {
+        let entry = |diagnostic| {
+            let diagnostic: &Diagnostic = diagnostic;
+            let (line, column) = diagnostic.position().unzip();
+            Entry {
+                code: diagnostic.code,
+                severity: diagnostic.severity,
+                path: &diagnostic.item,
+                line,
+                column,
+                message: &diagnostic.message,
+                fix: diagnostic.help.as_deref(),
+            }
+        };
+        Shape {
+            file: &self.file,
+            path: &self.path,
+            valid: self.valid,
+            diagnostics: self.diagnostics.iter().map(entry).collect(),
+        }
+    }
+
+    fn count(&self, severity: Severity) -> u64 {
+        let of_severity = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == severity);
+        of_severity.count() as u64
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        if !self.diagnostics.is_empty() {
+            writeln!(out, "{}\n", render_text(&self.diagnostics, true).trim_end())?;
+        }
+        let counts = [
+            (Severity::Error, "error"),
+            (Severity::Warning, "warning"),
+            (Severity::Info, "remark"),
+        ];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .map(|(severity, word)| (self.count(severity), word))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| plural(count, word))
+            .collect();
+        let verdict = match (self.valid, counts.is_empty()) {
+            (false, _) => format!(
+                "an API server does not start with it; {}",
+                counts.join(", ")
+            ),
+            (true, true) => "ok".to_owned(),
+            (true, false) => counts.join(", "),
+        };
+        let style = if self.count(Severity::Error) > 0 {
+            terminal::ERROR
+        } else {
+            terminal::BOLD
+        };
+        let place = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.path)
+        };
+        writeln!(out, "{}{place}: {style}{verdict}{style:#}", self.file)
+    }
+}
