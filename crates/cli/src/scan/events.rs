@@ -17,6 +17,8 @@ use crate::terminal::{BOLD, DIM};
 const SHOWN_ROWS: usize = 8;
 /// The most groups that are shown of one correlation.
 const SHOWN_GROUPS: usize = 5;
+/// Of the texts in which requests differ, so many are shown.
+const SHOWN_DIFFERENT: usize = 3;
 /// Before every line.
 const INDENT: usize = 4;
 
@@ -48,6 +50,8 @@ pub(crate) fn write_groups(out: &mut impl Write, room: usize, groups: &Groups) -
     for (name, group) in sorted.iter().take(SHOWN_GROUPS) {
         writeln!(out, "    {}", introduced(name, group))?;
         write_group(out, room, group)?;
+        write_different(out, room, "from", &group.addresses)?;
+        write_different(out, room, "with", &group.clients)?;
         let place = escape::terminal(&group.first_place);
         writeln!(out, "    {DIM}first seen in {place}{DIM:#}\n")?;
     }
@@ -119,6 +123,33 @@ fn write_group(out: &mut impl Write, room: usize, group: &Group) -> io::Result<(
         table::write(out, (INDENT, room), &columns, &cells)?;
     }
     write_hidden(out, group.events, &rows)
+}
+
+/// Writes what requests differ in and no column shows; nothing when they agree.
+fn write_different(
+    out: &mut impl Write,
+    room: usize,
+    word: &str,
+    texts: &[String],
+) -> io::Result<()> {
+    if texts.len() < 2 {
+        return Ok(());
+    }
+    let each = room.saturating_sub(INDENT) / SHOWN_DIFFERENT;
+    let shown: Vec<String> = texts
+        .iter()
+        .take(SHOWN_DIFFERENT)
+        .map(|text| table::shorten(&escape::terminal(text), each))
+        .collect();
+    let others = match texts.len() > SHOWN_DIFFERENT {
+        true => ", and others",
+        false => "",
+    };
+    writeln!(
+        out,
+        "    {DIM}{word} {}{others}{DIM:#}",
+        shown.join(", then ")
+    )
 }
 
 fn write_hidden(out: &mut impl Write, count: u64, rows: &[Counted<'_>]) -> io::Result<()> {

@@ -19,7 +19,7 @@ const MAX_ROWS: usize = 64;
 
 /// The most bytes that are kept of one value that tells groups apart.
 const MAX_NAME: usize = 256;
-/// The most values that are kept of a list.
+/// The most values that are kept of a list, and of what a group's requests differ in.
 const MAX_VALUES: usize = 8;
 
 /// The groups of one correlation.
@@ -40,6 +40,10 @@ pub(crate) struct Group {
     pub(crate) events: u64,
     /// When the first and the last event of the first alert happened.
     pub(crate) times: Times,
+    /// Where the requests of the first alert came from, each address once, in their order.
+    pub(crate) addresses: Vec<String>,
+    /// What the clients of the first alert call themselves, each name once, in their order.
+    pub(crate) clients: Vec<String>,
     /// When the latest alert was raised.
     pub(crate) latest: Timestamp,
     /// Where the first event of the first alert was read.
@@ -106,6 +110,7 @@ impl Group {
     fn new(first: &Alert) -> Self {
         let mut rows = Rows::new(MAX_ROWS);
         let mut times = Times::default();
+        let (mut addresses, mut clients) = (Vec::new(), Vec::new());
         for event in &first.evidence {
             let row = Row {
                 rule: event.rule.clone(),
@@ -113,6 +118,8 @@ impl Group {
             };
             rows.add(row, event.time);
             times.add(event.time);
+            add_new(&mut addresses, &event.request.address);
+            add_new(&mut clients, &event.request.user_agent);
         }
         let earliest = first.evidence.first().map(|event| &event.event);
         Self {
@@ -120,8 +127,20 @@ impl Group {
             rows,
             events: first.evidence_total,
             times,
+            addresses,
+            clients,
             latest: first.time,
             first_place: place_in_input(earliest.unwrap_or(&first.event)),
         }
+    }
+}
+
+/// Adds a text that is not there yet, as long as there are few.
+fn add_new(texts: &mut Vec<String>, text: &Option<String>) {
+    if let Some(text) = text
+        && texts.len() < MAX_VALUES
+        && !texts.contains(text)
+    {
+        texts.push(text.clone());
     }
 }
