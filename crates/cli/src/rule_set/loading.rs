@@ -123,3 +123,86 @@ fn withdraw_unused_warnings(loaded: &mut falco::Loaded) {
             .retain(|diagnostic| !mistaken(diagnostic));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use kubevigil_rules::Priority;
+
+    use super::*;
+    use crate::rule_set::Profile;
+
+    /// The names of the rules of these files, in order.
+    fn names(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = files.iter().map(|(name, text)| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        });
+        let loaded = load(&RuleChoice {
+            default_rules: false,
+            files: paths.collect(),
+            fixed_fields: false,
+            profile: Profile::Standard,
+            min_priority: Priority::Debug,
+            selectors: Vec::new(),
+        });
+        let successful = loaded.files.iter().all(|(_, report)| report.successful());
+        assert!(successful, "{:?}", loaded.files);
+        let rules = loaded.rules.iter();
+        rules.map(|rule| rule.name.to_string()).collect()
+    }
+
+    fn falco(name: &str) -> String {
+        format!(
+            "- rule: {name}\n  desc: d\n  condition: ka.verb = get\n  output: o\n  priority: NOTICE\n  source: k8s_audit\n"
+        )
+    }
+
+    fn sigma(title: &str) -> String {
+        format!(
+            "title: {title}\nname: {title}\nlogsource: {{product: kubernetes, service: audit}}\ndetection: {{s: {{verb: get}}, condition: s}}\n---\n"
+        )
+    }
+
+    #[test]
+    fn rules_of_both_languages_keep_the_order_of_their_files() {
+        let files = [
+            ("z.yml", sigma("one") + &sigma("two")),
+            ("y.yaml", falco("three") + &falco("four")),
+            ("x.yml", sigma("five")),
+            ("w.yaml", falco("six")),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let expected = ["one", "two", "three", "four", "five", "six"];
+        assert_eq!(names(&files), expected);
+    }
+
+    #[test]
+    fn a_rule_that_a_later_file_changes_keeps_its_place_before_those_behind_it() {
+        let change =
+            "- rule: a\n  condition: and ka.verb = list\n  override: {condition: append}\n";
+        let files = [
+            ("a.yaml", falco("a") + &falco("b")),
+            ("b.yml", sigma("c")),
+            ("c.yaml", change.to_owned() + &falco("d")),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        assert_eq!(names(&files), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_correlation_may_come_before_the_rules_of_either_language_that_it_counts() {
+        let correlation =
+            "title: both\ncorrelation: {type: temporal, rules: [s, f], timespan: 1m}\n";
+        let (sigma, falco) = (sigma("s"), falco("f"));
+        let files = [
+            ("a.yml", correlation),
+            ("b.yml", sigma.as_str()),
+            ("c.yaml", falco.as_str()),
+        ];
+        assert_eq!(names(&files), ["both", "s", "f"]);
+    }
+}
