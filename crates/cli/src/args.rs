@@ -14,7 +14,9 @@ use kubevigil_rules::Priority;
 
 use crate::rule_set::Profile;
 
-pub(crate) use crate::args::rule_tools::{AttackVersion, CoverageArgs, CoverageFormat, TestArgs};
+pub(crate) use crate::args::rule_tools::{
+    AttackVersion, CoverageArgs, CoverageFormat, ExplainArgs, TestArgs,
+};
 
 /// Watch a Kubernetes cluster through its audit log.
 ///
@@ -140,6 +142,7 @@ pub(crate) enum RulesCommand {
         format: Format,
     },
     Test(TestArgs),
+    Explain(ExplainArgs),
     Coverage(CoverageArgs),
 }
 

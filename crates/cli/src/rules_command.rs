@@ -1,7 +1,8 @@
-//! `kubevigil rules`: check, list, show, fields, test.
+//! `kubevigil rules`: check, list, show, fields, test, explain, coverage.
 
 mod check;
 mod coverage;
+mod explain;
 mod fields;
 mod list;
 mod show;
@@ -27,6 +28,7 @@ pub(crate) fn execute(arguments: &RulesArgs) -> anyhow::Result<ExitCode> {
             format,
         } => show::execute(rule, rules, *format),
         RulesCommand::Coverage(arguments) => coverage::execute(arguments),
+        RulesCommand::Explain(arguments) => explain::execute(arguments),
         RulesCommand::Test(arguments) => test::execute(arguments),
     }
 }

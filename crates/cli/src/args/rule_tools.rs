@@ -46,6 +46,32 @@ pub(crate) struct TestArgs {
     pub(crate) fixed_fields: bool,
 }
 
+/// Show why a rule fires on audit events, or does not.
+///
+/// Puts the events to one rule: each part of its condition, whether it holds, and what was found where it looks. For a correlation, what
+/// the rules that it counts matched, and how far each group came.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil rules explain 'Exec into a pod' --event event.json
+  kubectl logs … | grep mallory | kubevigil rules explain many_secrets_read --event -
+  kubevigil rules explain my_rule --rules my.yml --no-default-rules --event audit.log --format json")]
+pub(crate) struct ExplainArgs {
+    /// The rule's title, name or id.
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: String,
+    /// A file with one audit event or more, or `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: String,
+    /// Show every part of the condition, however many events there are; otherwise of more than three only what decides.
+    #[arg(long)]
+    pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    /// What to print; JSON is one object.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
 /// Show which techniques of ATT&CK and of Microsoft's threat matrix for Kubernetes the rules detect, and which not.
 ///
 /// Counts the rules that take part, by the techniques in their tags. Techniques that an audit log cannot show are no gaps; the table says

@@ -34,7 +34,7 @@ pub(super) fn execute(
 }
 
 /// The rule of this name, short name or identifier, in any letter case.
-fn find<'r>(rule_set: &'r RuleSet, name: &str) -> anyhow::Result<&'r ListedRule> {
+pub(super) fn find<'r>(rule_set: &'r RuleSet, name: &str) -> anyhow::Result<&'r ListedRule> {
     let named = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(name));
     let rules = rule_set.rules.iter();
     let by_name = rules.clone().find(|listed| named(Some(&listed.rule.name)));

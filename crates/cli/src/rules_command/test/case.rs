@@ -1,17 +1,14 @@
 //! One case: its events, what must fire, what fired.
 
-use kubevigil_alerts::EventSummary;
-use kubevigil_audit::json::PathScratch;
 use kubevigil_diagnostics::closest;
 use kubevigil_sources::file::open::Input;
-use kubevigil_sources::file::scan::{self, Found};
 
+use crate::rules_command::explain::events::{Event, gather};
+use crate::rules_command::explain::reasons::reasons;
 use crate::rules_command::test::bench::Bench;
 use crate::rules_command::test::folders::CaseFile;
 use crate::rules_command::test::names;
-
-/// The longest event that is read, as `scan` has it.
-const MAX_LINE_BYTES: usize = 16 << 20;
+use crate::terminal;
 
 /// What came of a case.
 #[derive(Debug, Default)]
@@ -22,8 +19,7 @@ pub(super) struct Verdict {
     pub(super) fired: Vec<Fired>,
     /// What keeps the case from saying anything: names that no rule has, events that cannot be read.
     pub(super) troubles: Vec<String>,
-    /// The events on which something fired, by their lines, in words.
-    events: Vec<(u64, String)>,
+    events: Vec<Event>,
 }
 
 /// A rule that fired.
@@ -86,10 +82,16 @@ impl Verdict {
         (0..bench.rules.len()).filter_map(judge).collect()
     }
 
-    /// The event on a line on which something fired, in words.
-    pub(super) fn event_at(&self, line: u64) -> Option<&str> {
-        let event = self.events.iter().find(|(at, _)| *at == line);
-        event.map(|(_, words)| words.as_str())
+    /// The event on a line, in words.
+    pub(super) fn event_at(&self, line: u64) -> Option<String> {
+        let event = self.events.iter().find(|event| event.line == line);
+        event.map(Event::in_words)
+    }
+
+    /// Why a rule did not fire, in lines that are safe for a terminal.
+    pub(super) fn reasons(&self, bench: &Bench, rule: usize) -> Vec<String> {
+        let rule = bench.rules.get(rule);
+        rule.map_or(Vec::new(), |rule| reasons(&rule.rule, &self.events))
     }
 
     fn expect(&mut self, bench: &Bench, folder: &str) {
@@ -103,63 +105,25 @@ impl Verdict {
 
     fn run(&mut self, bench: &Bench, case: &CaseFile) {
         let input = Input::File(case.path.clone());
-        let events = match scan::events(&input, MAX_LINE_BYTES) {
-            Ok(events) => events,
-            Err(error) => return self.troubles.push(error.to_string()),
-        };
-        let (mut stream, mut count) = (bench.stream(), 0);
-        for found in events {
-            let arrival = match found {
-                Found::Event(arrival) => arrival,
-                Found::Problem(problem) => {
-                    self.troubles
-                        .push(format!("line {}: {}", problem.line, problem.reason));
-                    continue;
-                }
-            };
-            count += 1;
-            let line = arrival.line;
-            match stream.event(&arrival.raw) {
-                Ok(rules) if rules.is_empty() => {}
+        if let Err(error) = gather(&input, &mut self.events, &mut self.troubles) {
+            return self.troubles.push(terminal::with_causes(&error));
+        }
+        let mut stream = bench.stream();
+        for event in &self.events {
+            let line = event.line;
+            match stream.event(&event.raw) {
                 Ok(rules) => {
-                    self.events.push((line, in_words(&arrival.raw)));
                     let fired = rules.into_iter().map(|rule| Fired { rule, line });
                     self.fired.extend(fired);
                 }
                 Err(error) => self.troubles.push(format!("line {line}: {error}")),
             }
         }
-        if count == 0 {
+        if self.events.is_empty() {
             self.troubles
                 .push("the file holds no audit event".to_owned());
         }
     }
-}
-
-/// Who did what, and what became of it.
-fn in_words(event: &[u8]) -> String {
-    let summary = EventSummary::read(event, &mut PathScratch::default());
-    let request = &summary.request;
-    let resource = [&request.resource, &request.subresource];
-    let resource: Vec<&str> = resource.into_iter().flatten().map(String::as_str).collect();
-    let object = [&request.namespace, &request.name];
-    let object: Vec<&str> = object.into_iter().flatten().map(String::as_str).collect();
-    let words = [
-        request.user.as_deref().unwrap_or("nobody"),
-        request.verb.as_deref().unwrap_or_default(),
-        &resource.join("/"),
-        &object.join("/"),
-    ];
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let code = request
-        .code
-        .map_or(String::new(), |code| format!(" ({code})"));
-    let outcome = summary.outcome.as_str();
-    format!(
-        "{}: {outcome}{code}, stage {}",
-        words.join(" "),
-        summary.event.stage
-    )
 }
 
 fn unknown(bench: &Bench, name: &str) -> String {

@@ -1,5 +1,7 @@
 //! The report for programs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,6 +20,8 @@ pub(super) struct CaseSummary<'c> {
     missing: Vec<&'c str>,
     unexpected: Vec<&'c str>,
     repeated: Vec<&'c str>,
+    /// Why rules are missing, by their names.
+    reasons: BTreeMap<&'c str, Vec<String>>,
     troubles: &'c [String],
     milliseconds: u128,
 }
@@ -55,6 +59,11 @@ impl<'c> CaseSummary<'c> {
             missing: of_kind(|difference| matches!(difference, Difference::Missing)),
             unexpected: of_kind(|difference| matches!(difference, Difference::Unexpected(_))),
             repeated: of_kind(|difference| matches!(difference, Difference::Repeated(_))),
+            reasons: differences
+                .iter()
+                .filter(|(_, difference)| *difference == Difference::Missing)
+                .map(|(rule, _)| (name(bench, *rule), verdict.reasons(bench, *rule)))
+                .collect(),
             troubles: &verdict.troubles,
             milliseconds: judged.elapsed.as_millis(),
         }

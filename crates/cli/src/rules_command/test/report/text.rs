@@ -30,8 +30,8 @@ pub(super) fn case(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> 
     for trouble in &judged.verdict.troubles {
         writeln!(out, "  {ERROR}!{ERROR:#} {}", escape::terminal(trouble))?;
     }
-    for (rule, difference) in judged.verdict.differences(judged.bench) {
-        let rule = judged.bench.rules.get(rule);
+    for (number, difference) in judged.verdict.differences(judged.bench) {
+        let rule = judged.bench.rules.get(number);
         let name = rule.map_or("", |rule| rule.name.as_str());
         let (mark, style, what) = wording(&difference);
         writeln!(
@@ -41,11 +41,13 @@ pub(super) fn case(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> 
         )?;
         for line in difference.lines() {
             if let Some(event) = judged.verdict.event_at(*line) {
-                writeln!(
-                    out,
-                    "      {DIM}line {line}:{DIM:#} {}",
-                    escape::terminal(event)
-                )?;
+                let event = escape::terminal(&event);
+                writeln!(out, "      {DIM}line {line}:{DIM:#} {event}")?;
+            }
+        }
+        if difference == Difference::Missing {
+            for line in judged.verdict.reasons(judged.bench, number) {
+                writeln!(out, "      {line}")?;
             }
         }
     }
