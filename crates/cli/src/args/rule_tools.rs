@@ -10,7 +10,8 @@ use crate::args::{Format, RuleArgs};
 ///
 /// Every folder that holds rule files (.yml, .yaml) and a folder `tests` is tested on its own, with all of its rules enabled. A file in
 /// `tests/NAMES/` holds the events of one case, in order: the rules that NAMES names, joined by `+`, must fire once each, and no
-/// other rule of the folder may fire. In `tests/quiet/` none may.
+/// other rule of the folder may fire. In `tests/quiet/` none may. What a correlation finds again within its time span does not count, and a rule
+/// that a named correlation counts may fire more than once.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   kubevigil rules test                                everything below this folder

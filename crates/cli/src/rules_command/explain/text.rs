@@ -69,8 +69,11 @@ pub(super) fn write_correlation(
             }
         }
     }
-    writeln!(out)?;
-    for line in counts.groups_in_words(asked.events) {
+    let groups = counts.groups_in_words(asked.events);
+    if !groups.is_empty() {
+        writeln!(out)?;
+    }
+    for line in groups {
         writeln!(out, "group {line}")?;
     }
     write_occurrences(out, asked)

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
+
+use crate::terminal;
 
 /// The folder beside rules that holds their cases.
 const TESTS: &str = "tests";
@@ -42,8 +44,10 @@ pub(super) fn find(roots: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
             bail!("{name} is a file; name the folder that holds the rules and `{TESTS}`");
         }
         let before = found.len();
-        let readable = search(root, &mut found);
-        readable.with_context(|| format!("the folder {name} cannot be read"))?;
+        if let Err(error) = search(root, &mut found) {
+            let reason = terminal::reason(&error);
+            bail!("the folder {name} cannot be read: {reason}");
+        }
         if found.len() == before {
             bail!(
                 "no folder at or below {name} holds rule files (.yml, .yaml) and a folder `{TESTS}`"
