@@ -66,7 +66,7 @@ impl RuleSet {
             .iter()
             .filter(|(language, _)| *language == Some(Language::Sigma));
         let refused = sigma.flat_map(|(_, report)| refused::of(report)).collect();
-        let (rules, selected) = standing::judge(loaded.rules, choice);
+        let (rules, selected) = standing::judge(loaded.rules, &loaded.silenced, choice);
         Self {
             rules,
             selected,

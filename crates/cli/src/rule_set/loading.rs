@@ -18,6 +18,8 @@ use crate::rule_set::files::{self, RuleFile};
 pub(super) struct Loaded {
     /// The rules of both languages in the order of the files.
     pub(super) rules: Vec<Arc<Rule>>,
+    /// Rules that refused correlations count, and that must raise nothing.
+    pub(super) silenced: Vec<Arc<Rule>>,
     /// One report for each file, in the order of the files, and the file's language; `None` for a file that could not be read.
     pub(super) files: Vec<(Option<Language>, FileReport)>,
 }
@@ -64,7 +66,11 @@ pub(super) fn load(choice: &RuleChoice) -> Loaded {
     });
     let files: Vec<_> = files.collect();
     let rules = in_order_of_files(&files, falco.rules, sigma.rules);
-    Loaded { rules, files }
+    Loaded {
+        rules,
+        silenced: sigma.silenced,
+        files,
+    }
 }
 
 fn options(choice: &RuleChoice) -> falco::Options {

@@ -37,12 +37,14 @@ pub(crate) enum Standing {
 /// What tells one loaded rule from another: names and identifiers may repeat by mistake.
 type Key<'r> = (&'r str, usize, &'r str);
 
-/// The standing of every rule, and those that may raise alerts in the order in which they are tried.
+/// The standing of every rule, and those that may raise alerts in the order in which they are tried. `silenced` are those that refused
+/// correlations count.
 pub(super) fn judge(
     rules: Vec<Arc<Rule>>,
+    silenced: &[Arc<Rule>],
     choice: &RuleChoice,
 ) -> (Vec<ListedRule>, Vec<Arc<Rule>>) {
-    let counted = Counted::of(&rules);
+    let counted = Counted::of(&rules, silenced);
     let starts =
         |rule: &Rule| rule.enabled && choice.profile.includes(rule) && !counted.only_part(rule);
     let selected = selection::select_from(&rules, choice.min_priority, &choice.selectors, starts);
@@ -70,9 +72,12 @@ struct Counted<'r> {
 }
 
 impl<'r> Counted<'r> {
-    fn of(rules: &'r [Arc<Rule>]) -> Self {
+    fn of(rules: &'r [Arc<Rule>], silenced: &'r [Arc<Rule>]) -> Self {
         let mut counted = Self {
-            by: HashMap::new(),
+            by: silenced
+                .iter()
+                .map(|rule| (key(rule), Vec::new()))
+                .collect(),
             generating: HashSet::new(),
         };
         for rule in rules {

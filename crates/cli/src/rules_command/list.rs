@@ -96,6 +96,7 @@ fn place(file: &str, line: Option<usize>) -> String {
 /// Whether a rule takes part, or why not, in words.
 pub(super) fn state(listed: &ListedRule) -> String {
     match (listed.standing, listed.counted_by.as_slice()) {
+        (Standing::Part, []) => "part of a refused one".to_owned(),
         (Standing::Part, [first]) => format!("part of \"{first}\""),
         (Standing::Part, [first, others @ ..]) => {
             format!("part of \"{first}\" and {} more", others.len())

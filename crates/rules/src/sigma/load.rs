@@ -46,6 +46,9 @@ pub struct Loaded {
     pub rules: Vec<Arc<Rule>>,
     /// The rules and correlations with errors, in the order in which they were loaded.
     pub refused: Vec<Refused>,
+    /// The rules that refused correlations count without `generate: true`, possibly of other languages: they were written to be counted, so
+    /// they must not raise alerts because of a mistake elsewhere.
+    pub silenced: Vec<Arc<Rule>>,
     /// One report for each file, in the order in which they were loaded.
     pub files: Vec<FileReport>,
 }
@@ -150,7 +153,7 @@ impl Loader {
         for (file, warning) in filters.unused() {
             self.note(file, vec![warning]);
         }
-        link::link(&mut entries, others, &self.fields);
+        let silenced = link::link(&mut entries, others, &self.fields);
         let mut rules = Vec::new();
         let mut ids: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for mut entry in entries {
@@ -166,7 +169,7 @@ impl Loader {
             }
             self.note(entry.draft.file, entry.problems.list);
         }
-        self.loaded(rules)
+        self.loaded(rules, silenced)
     }
 
     fn entry(&self, draft: Draft, filters: &mut Filters) -> Entry {
@@ -230,7 +233,7 @@ impl Loader {
         }
     }
 
-    fn loaded(mut self, rules: Vec<Arc<Rule>>) -> Loaded {
+    fn loaded(mut self, rules: Vec<Arc<Rule>>, silenced: Vec<Arc<Rule>>) -> Loaded {
         for report in &mut self.files {
             report
                 .diagnostics
@@ -240,6 +243,7 @@ impl Loader {
             .sort_by_key(|(file, refused)| (*file, refused.origin.line));
         Loaded {
             rules,
+            silenced,
             refused: self
                 .refused
                 .into_iter()

@@ -26,18 +26,25 @@ const MAX_DEPTH: usize = 16;
 /// other again and again would otherwise grow without end.
 const MAX_RULES: usize = 10_000;
 
-/// Turns all statements among the entries into rules, or refuses them.
-pub(in crate::sigma) fn link(entries: &mut [Entry], others: &[Arc<Rule>], fields: &Fields) {
+/// Turns all statements among the entries into rules, or refuses them. Returns the rules that refused statements were to count and that
+/// should have raised no alerts because of them.
+pub(in crate::sigma) fn link(
+    entries: &mut [Entry],
+    others: &[Arc<Rule>],
+    fields: &Fields,
+) -> Vec<Arc<Rule>> {
     let mut linker = Linker {
         names: Names::of(entries, others),
         rows: Vec::new(),
         generated: HashSet::new(),
+        silenced: Vec::new(),
         entries,
         others,
         fields,
     };
     linker.resolve();
     linker.run();
+    linker.silenced
 }
 
 struct Linker<'l> {
@@ -49,6 +56,8 @@ struct Linker<'l> {
     rows: Vec<Row>,
     /// What raises alerts of its own because some correlation says so.
     generated: HashSet<Target>,
+    /// What refused correlations keep from raising alerts.
+    silenced: Vec<Arc<Rule>>,
 }
 
 /// What is known about an entry while linking.
@@ -184,11 +193,16 @@ impl Linker<'_> {
         if !problems.any_error() {
             self.check_size(number, &statement, &mut problems);
         }
+        let silent = match statement.generate {
+            Some(true) => Vec::new(),
+            Some(false) | None => rules.clone(),
+        };
         let rule = self.rule(number, *statement, rules, &mut problems);
         let entry = &mut self.entries[number];
         entry.problems.list.append(&mut problems.list);
-        if let Some(rule) = rule.filter(|_| !entry.problems.any_error()) {
-            entry.state = State::Ready(Arc::new(rule));
+        match rule.filter(|_| !entry.problems.any_error()) {
+            Some(rule) => entry.state = State::Ready(Arc::new(rule)),
+            None => self.silenced.extend(silent),
         }
     }
 
