@@ -1,6 +1,7 @@
-//! `kubevigil policy`: check, eval, explain, request-info.
+//! `kubevigil policy`: check, coverage, eval, explain, request-info.
 
 mod check;
+mod coverage;
 mod eval;
 mod explain;
 mod lines;
@@ -24,6 +25,7 @@ use crate::terminal;
 pub(crate) fn execute(arguments: &PolicyArgs) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         PolicyCommand::Check(arguments) => check::execute(arguments),
+        PolicyCommand::Coverage(arguments) => coverage::execute(arguments),
         PolicyCommand::Eval(arguments) => eval::execute(arguments),
         PolicyCommand::Explain(arguments) => explain::execute(arguments),
         PolicyCommand::RequestInfo(arguments) => request_info::execute(arguments),

@@ -9,7 +9,10 @@
 //! - [`check`] finds what is wrong with a policy although an API server accepts it, one file a lint.
 
 pub mod check;
+pub mod coverage;
+pub mod known;
 pub mod kubectl;
+pub mod need;
 pub mod probe;
 pub mod reach;
 pub mod resources;

@@ -41,13 +41,13 @@ pub enum Target {
 
 /// A kind of user that policies tell apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct UserClass {
+pub struct UserClass<'n> {
     /// What messages call it.
-    pub label: &'static str,
+    pub label: &'n str,
     /// The name; `None` for a request whose credentials were refused.
-    pub name: Option<&'static str>,
+    pub name: Option<&'n str>,
     /// The groups.
-    pub groups: &'static [&'static str],
+    pub groups: &'n [&'n str],
 }
 
 /// The verbs of resource requests.
@@ -64,7 +64,7 @@ pub const RESOURCE_VERBS: [&str; 9] = [
 ];
 
 /// The kinds of users that every cluster has.
-pub const USER_CLASSES: [UserClass; 6] = [
+pub const USER_CLASSES: [UserClass<'static>; 6] = [
     ORDINARY_USER,
     UserClass {
         label: "an administrator (group system:masters)",
@@ -98,7 +98,7 @@ pub const USER_CLASSES: [UserClass; 6] = [
 ];
 
 /// Somebody of whom the policy knows nothing in particular.
-pub const ORDINARY_USER: UserClass = UserClass {
+pub const ORDINARY_USER: UserClass<'static> = UserClass {
     label: "an ordinary user",
     name: Some("probe-user"),
     groups: &["system:authenticated"],
@@ -111,7 +111,12 @@ pub const NAME: &str = "probe-object";
 
 impl Probe {
     /// A request by somebody for an object, or the collection, of a resource.
-    pub fn resource(class: &UserClass, verb: &str, resource: &Resource, subresource: &str) -> Self {
+    pub fn resource(
+        class: &UserClass<'_>,
+        verb: &str,
+        resource: &Resource,
+        subresource: &str,
+    ) -> Self {
         let has_name = !matches!(verb, "list" | "watch" | "create" | "deletecollection")
             || !subresource.is_empty();
         Self {
@@ -128,7 +133,7 @@ impl Probe {
     }
 
     /// A request by somebody for a path.
-    pub fn path(class: &UserClass, verb: &str, path: &str) -> Self {
+    pub fn path(class: &UserClass<'_>, verb: &str, path: &str) -> Self {
         Self {
             user: class.user(),
             verb: verb.into(),
@@ -181,7 +186,7 @@ impl Default for Target {
     }
 }
 
-impl UserClass {
+impl UserClass<'_> {
     /// The user as a probe has it.
     pub fn user(&self) -> Option<(Box<str>, Vec<Box<str>>)> {
         let groups = self.groups.iter().map(|&group| group.into());

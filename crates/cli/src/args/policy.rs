@@ -18,6 +18,7 @@ pub(crate) struct PolicyArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     Check(PolicyCheckArgs),
+    Coverage(PolicyCoverageArgs),
     Eval(PolicyEvalArgs),
     Explain(PolicyExplainArgs),
     RequestInfo(RequestInfoArgs),
@@ -55,6 +56,30 @@ pub(crate) enum CheckFormat {
     Json,
     /// One SARIF log, for code review.
     Sarif,
+}
+
+/// Say which rules can fire under a policy.
+///
+/// For every rule that takes part: whether it can fire on everything that it is for, on a part of it or never, and which rule of the
+/// policy is to blame. This follows from the rule's condition, not from samples.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil policy coverage --policy audit-policy.yaml
+  kubevigil policy coverage --policy audit-policy.yaml --no-default-rules --rules k8s_audit_rules.yaml
+
+Exit codes: 0 every rule can fire; 1 a rule can never fire, or only in part; 2 the policy or the rules cannot be read.")]
+pub(crate) struct PolicyCoverageArgs {
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    #[command(flatten)]
+    pub(crate) rules: super::RuleArgs,
+    /// Show rules that can fire on everything as well.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// What to print; JSON is one object a rule.
+    #[arg(long, value_enum, default_value_t = super::Format::Text)]
+    pub(crate) format: super::Format,
 }
 
 /// Say what a policy does with requests.
