@@ -110,6 +110,9 @@ fn the_reference_of_the_command_line_has_every_option() {
         "rules check",
         "rules list",
         "rules show",
+        "rules test",
+        "rules explain",
+        "rules coverage",
         "rules fields",
         "config check",
     ] {
