@@ -2,7 +2,7 @@
 //!
 //! A correlation names events that happened minutes or days before, and nobody has their bytes by then. So for each event that may
 //! become evidence the state keeps a receipt: which event it was, who did what, what became of it. State is held in memory for every event
-//! in every window, and written to disk, so a receipt is bytes of its own making: about as long as the texts in it, at most
+//! in every window, and written to disk, so a receipt is bytes of its own making: about 300 for an ordinary event, at most
 //! [`MAX_BYTES`], where JSON would take three times as much and a time-consuming parse. What does not fit into a text's share is
 //! cut, since clients choose how long most of them are; the event's digest still names the whole event.
 //!

@@ -5,6 +5,7 @@ use kubevigil_alerts::outbox::{decode, encode};
 use kubevigil_alerts::{Alert, EvidenceEvent, FieldValue, Format, Outcome, Renderer, receipt};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_rules::{Language, Priority, Rule};
+use proptest::prelude::*;
 
 use crate::alerts;
 
@@ -83,6 +84,27 @@ fn evidence_that_cannot_be_read_still_says_when_and_by_which_rule() {
         let event = EvidenceEvent::new(&rule, time, receipt);
         assert_eq!((event.rule.as_str(), event.time), ("Shell in a pod", time));
         assert_eq!(event.request, Default::default());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_evidence_says_an_alert_is_one_harmless_line(user: String, name: String, title: String) {
+        let (finding, mut summary) = alerts::finding(1);
+        summary.request.user = Some(user.clone());
+        summary.request.name = Some(name);
+        let rule = alerts::rule(&title, Priority::Informational);
+        let event = EvidenceEvent::new(&rule, finding.time, &receipt::encode(&summary));
+        let alert = Alert::from_correlation_parts(&correlation(), finding, &summary, vec![event], 2);
+        for format in [Format::Json, Format::Text] {
+            let line = Renderer::new(format).line(&alert);
+            prop_assert!(!line.chars().any(kubevigil_diagnostics::escape::is_hostile), "{line}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&Renderer::new(Format::Json).line(&alert)).unwrap();
+        let evidence = &json["evidence"][0];
+        prop_assert_eq!(&evidence["rule"], &title);
+        prop_assert!(user.len() > 256 || evidence["request"]["user"] == user.as_str());
+        prop_assert_eq!(decode(&encode(&alert)).unwrap(), alert);
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use kubevigil_rules::Rule;
 use kubevigil_rules::falco::selection;
-use serde::Serialize;
 
 use crate::rule_set::RuleChoice;
 
@@ -19,8 +18,7 @@ pub(crate) struct ListedRule {
 }
 
 /// What becomes of a rule's matches. Whatever it is, correlations that take part count them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
     /// They raise alerts.
     Enabled,
