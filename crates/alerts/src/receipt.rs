@@ -3,7 +3,7 @@
 //! A correlation names events that happened minutes or days before, and nobody has their bytes by then. So for each event that may
 //! become evidence the state keeps a receipt: which event it was, who did what, what became of it. State is held in memory for every event
 //! in every window, and written to disk, so a receipt is bytes of its own making: about 300 for an ordinary event, at most
-//! [`MAX_BYTES`], where JSON would take three times as much and a time-consuming parse. What does not fit into a text's share is
+//! [`MAX_BYTES`], where JSON would repeat every key. What does not fit into a text's share is
 //! cut, since clients choose how long most of them are; the event's digest still names the whole event.
 //!
 //! The first byte is the version of the form. A version's form never changes; another form gets another version.

@@ -19,7 +19,6 @@ const UNREADABLE: &str = "LOAD_ERR_FILE_READ";
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../detections"]
 #[include = "**/rule.yml"]
-#[include = "**/*.yaml"]
 #[exclude = "**/tests/**"]
 struct DefaultRules;
 
