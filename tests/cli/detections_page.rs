@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ const PAGE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../docs/detections/rules.md"
 );
+const OVERVIEW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/detections.md");
 const NOT_COVERED: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../docs/detections/not-covered.yaml"
@@ -32,15 +34,69 @@ const SURVEY: [(char, usize); 7] = [
 
 #[test]
 fn the_page_of_the_default_rules_is_the_one_that_is_made_of_them() {
-    let page = page();
+    write_or_compare(Path::new(PAGE), &page());
+}
+
+#[test]
+fn the_numbers_on_the_page_about_default_rules_are_those_of_the_rules() {
+    let page = fs::read_to_string(OVERVIEW).unwrap();
+    write_or_compare(
+        Path::new(OVERVIEW),
+        &replace_part(&page, "numbers", &numbers()),
+    );
+}
+
+/// Writes a page when documents are to be written anew, and compares it otherwise.
+pub(crate) fn write_or_compare(path: &Path, page: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(PAGE, &page).unwrap();
+        fs::write(path, page).unwrap();
     }
-    let written = fs::read_to_string(PAGE).unwrap_or_default();
+    let written = fs::read_to_string(path).unwrap_or_default();
     assert!(
         written == page,
-        "docs/detections/rules.md is stale; run the tests with UPDATE_DOCS=1"
+        "{} is stale; run the tests with UPDATE_DOCS=1",
+        path.display()
     );
+}
+
+/// The page with another text between `<!-- NAME -->` and `<!-- end of NAME -->`.
+pub(crate) fn replace_part(page: &str, name: &str, text: &str) -> String {
+    let (start, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->"),
+    );
+    let (before, rest) = page.split_once(&start).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{start}\n{text}\n{end}{after}")
+}
+
+/// How many rules there are of each tactic in each profile.
+fn numbers() -> String {
+    let rules: Vec<&Value> = RULES.iter().filter(|rule| raises(rule)).collect();
+    let counts = |rules: &[&Value]| {
+        let of = |profiles: &[&str]| {
+            let part = |rule: &&&Value| profiles.contains(&text(rule, "profile"));
+            rules.iter().filter(part).count()
+        };
+        let correlations = rules
+            .iter()
+            .filter(|rule| rule["kind"] == "correlation")
+            .count();
+        let (quiet, standard) = (of(&["quiet"]), of(&["quiet", "standard"]));
+        format!("{quiet} | {standard} | {} | {correlations} |", rules.len())
+    };
+    let mut table = "| tactic | quiet | standard | paranoid | of these, correlations |\n|---|---|---|---|---|\n".to_owned();
+    for (tactic, rules) in by_tactic(&rules) {
+        let name = sentence_case(tactic);
+        writeln!(
+            table,
+            "| [{name}](detections/rules.md#{tactic}) | {}",
+            counts(&rules)
+        )
+        .unwrap();
+    }
+    writeln!(table, "| all | {}", counts(&rules)).unwrap();
+    table
 }
 
 #[test]

@@ -15,4 +15,5 @@ mod detections;
 mod detections_page;
 mod documents;
 mod kubevigil;
+mod recordings;
 mod sessions;
