@@ -34,6 +34,8 @@ pub(crate) enum Remembered {
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
     pub(crate) groups: Table<Window>,
+    /// Different values are counted, and so tallied.
+    pub(crate) of_values: bool,
     entries: usize,
     /// Of the entries.
     bytes: usize,
@@ -50,7 +52,8 @@ impl Memory {
     pub(crate) fn new(kind: &CorrelationKind) -> Self {
         let remembered = match kind {
             CorrelationKind::FirstSeen { .. } => Remembered::FirstSeen(FirstSeen::default()),
-            _ => Remembered::Windows(Windows::default()),
+            CorrelationKind::ValueCount(_) => Remembered::Windows(Windows::new(true)),
+            _ => Remembered::Windows(Windows::new(false)),
         };
         Self {
             remembered,
@@ -166,8 +169,18 @@ impl Memory {
 }
 
 impl Windows {
+    pub(crate) fn new(of_values: bool) -> Self {
+        Self {
+            of_values,
+            ..Self::default()
+        }
+    }
+
     /// Adds a group as the newest.
-    pub(crate) fn insert(&mut self, key: Digest, window: Window) {
+    pub(crate) fn insert(&mut self, key: Digest, mut window: Window) {
+        if self.of_values {
+            window.tally();
+        }
         self.entries += window.entries.len();
         self.bytes += window.bytes();
         self.groups.insert(key, window);
@@ -232,6 +245,9 @@ impl Windows {
         let window = self.groups.touch(key).unwrap_or(&mut unused);
         let (entries, bytes) = (window.entries.len(), window.bytes());
         let result = change(window);
+        if self.of_values {
+            window.tally();
+        }
         self.entries = self.entries + window.entries.len() - entries;
         self.bytes = self.bytes + window.bytes() - bytes;
         result
@@ -254,6 +270,7 @@ impl Windows {
             span: definition.span,
             time: current.time,
             last,
+            values: window.values(),
         };
         let Some(judgement) = judge(definition, added) else {
             return;

@@ -10,7 +10,7 @@
 //! So a group cannot be flooded to make it forget: where a limit is reached, recent events become base before their time,
 //! and redundant ones go first. Nothing is lost by that but exactness about events that come late.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::state::receipt::{Kept, Ledger};
 
@@ -44,6 +44,9 @@ pub(crate) struct Window {
     pub(crate) tidy_at: usize,
     /// When the group last fired without repeating itself; [`NEVER`].
     pub(crate) fired: i64,
+    /// How many entries have each value, once there are many entries and values are counted. While there are fewer values in all
+    /// than are asked for, no window needs to be looked at.
+    tally: Option<Box<BTreeMap<u64, u32>>>,
 }
 
 /// Before all times.
@@ -51,6 +54,10 @@ pub(crate) const NEVER: i64 = i64::MIN;
 
 /// A base with fewer entries is not worth tidying.
 const SMALL_BASE: usize = 16;
+/// So many entries are quicker looked through than tallied.
+const FEW: usize = 32;
+/// The most bytes of a value in a tally: a tree's nodes are almost half full at least.
+const TALLY_BYTES: usize = 40;
 
 impl Default for Window {
     fn default() -> Self {
@@ -59,6 +66,7 @@ impl Default for Window {
             base: 0,
             tidy_at: SMALL_BASE,
             fired: NEVER,
+            tally: None,
         }
     }
 }
@@ -76,6 +84,9 @@ impl Window {
             self.make_room();
             if position < self.base {
                 self.base += 1;
+            }
+            if let Some(tally) = self.tally.as_mut().filter(|_| entry.which != NO_VALUE) {
+                *tally.entry(entry.value).or_default() += 1;
             }
             self.entries.insert(position, entry);
             position += 1;
@@ -110,7 +121,7 @@ impl Window {
     /// Drops the oldest entries.
     pub(crate) fn drop_oldest(&mut self, count: usize, ledger: &mut Ledger) {
         for entry in self.entries.drain(..count.min(self.entries.len())) {
-            ledger.release(entry.receipt);
+            forget(entry, &mut self.tally, ledger);
         }
         self.base = self.base.saturating_sub(count);
         self.give_back();
@@ -134,21 +145,42 @@ impl Window {
                 self.entries.push_front(entry);
                 self.base += 1;
             } else {
-                ledger.release(entry.receipt);
+                forget(entry, &mut self.tally, ledger);
             }
         }
         self.tidy_at = self.base * 2 + SMALL_BASE;
         self.give_back();
     }
 
-    /// The most bytes that the entries take, without their receipts. Depends on nothing but their number.
+    /// Begins or ends to tally values, as the number of entries makes it worth it.
+    pub(crate) fn tally(&mut self) {
+        if self.entries.len() <= FEW {
+            self.tally = None;
+        } else if self.tally.is_none() {
+            let mut tally = BTreeMap::new();
+            let valued = self.entries.iter().filter(|entry| entry.which != NO_VALUE);
+            valued.for_each(|entry| *tally.entry(entry.value).or_default() += 1);
+            self.tally = Some(Box::new(tally));
+        }
+    }
+
+    /// How many different values there are in all windows together, when that is known.
+    pub(crate) fn values(&self) -> Option<usize> {
+        self.tally.as_ref().map(|tally| tally.len())
+    }
+
+    /// The most bytes that the entries take, without their receipts. Depends on nothing but what they are.
     pub(crate) fn bytes(&self) -> usize {
         let count = self.entries.len();
         if count == 0 {
-            0
-        } else {
-            (room(count) + step(count)) * size_of::<Entry>() + ALLOCATION
+            return 0;
         }
+        let entries = (room(count) + step(count)) * size_of::<Entry>() + ALLOCATION;
+        let tally = self
+            .tally
+            .as_ref()
+            .map_or(0, |tally| tally.len() * TALLY_BYTES + TALLY_ROOT);
+        entries + tally
     }
 
     fn make_room(&mut self) {
@@ -166,8 +198,23 @@ impl Window {
     }
 }
 
+/// Gives up an entry that was taken out.
+fn forget(entry: Entry, tally: &mut Option<Box<BTreeMap<u64, u32>>>, ledger: &mut Ledger) {
+    if let Some(tally) = tally.as_mut().filter(|_| entry.which != NO_VALUE)
+        && let Some(count) = tally.get_mut(&entry.value)
+    {
+        *count -= 1;
+        if *count == 0 {
+            tally.remove(&entry.value);
+        }
+    }
+    ledger.release(entry.receipt);
+}
+
 /// What an allocator adds.
 const ALLOCATION: usize = 16;
+/// A tally's own memory and its first node.
+const TALLY_ROOT: usize = 256;
 
 /// Room for so many entries: a little more than they need.
 fn room(count: usize) -> usize {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use kubevigil_rules::CorrelationKind;
 
-use super::{FIRST_SEEN, MAGIC, RestoreError, VERSION, WINDOWS, checksum};
+use super::{FIRST_SEEN, MAGIC, RestoreError, VERSION, WINDOWS, WINDOWS_OF_VALUES, checksum};
 use crate::digest::Digest;
 use crate::matcher::Matcher;
 use crate::state::State;
@@ -111,8 +111,8 @@ fn memory(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Memory> {
         repeated: bytes.number()?,
     };
     let remembered = match bytes.byte()? {
-        WINDOWS => {
-            let mut windows = Windows::default();
+        tag @ (WINDOWS | WINDOWS_OF_VALUES) => {
+            let mut windows = Windows::new(tag == WINDOWS_OF_VALUES);
             for _ in 0..bytes.number()? {
                 let key = bytes.digest()?;
                 let window = window(bytes, receipts)?;
@@ -150,10 +150,8 @@ fn times(bytes: &mut Bytes<'_>) -> Read<Table<i64>> {
 }
 
 fn window(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Window> {
-    let mut window = Window {
-        fired: bytes.signed()?,
-        ..Window::default()
-    };
+    let mut window = Window::default();
+    window.fired = bytes.signed()?;
     let base = bytes.length()?;
     window.tidy_at = bytes.length()?;
     let count = bytes.number()?;
@@ -200,16 +198,18 @@ fn window(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Window> {
 impl Memory {
     /// Whether it can be the memory of a correlation of this kind.
     fn fits(&self, kind: &CorrelationKind, members: usize) -> bool {
-        match (&self.remembered, kind) {
-            (Remembered::FirstSeen(_), CorrelationKind::FirstSeen { .. }) => true,
-            (Remembered::Windows(_), CorrelationKind::FirstSeen { .. })
-            | (Remembered::FirstSeen(_), _) => false,
-            (Remembered::Windows(windows), _) => windows.groups.iter().all(|(_, window)| {
-                window
-                    .entries
+        match &self.remembered {
+            Remembered::FirstSeen(_) => matches!(kind, CorrelationKind::FirstSeen { .. }),
+            Remembered::Windows(windows) => {
+                let of_values = matches!(kind, CorrelationKind::ValueCount(_));
+                let mut entries = windows
+                    .groups
                     .iter()
-                    .all(|entry| usize::from(entry.member) < members)
-            }),
+                    .flat_map(|(_, window)| &window.entries);
+                !matches!(kind, CorrelationKind::FirstSeen { .. })
+                    && windows.of_values == of_values
+                    && entries.all(|entry| usize::from(entry.member) < members)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{FIRST_SEEN, MAGIC, VERSION, WINDOWS, checksum};
+use super::{FIRST_SEEN, MAGIC, VERSION, WINDOWS, WINDOWS_OF_VALUES, checksum};
 use crate::state::State;
 use crate::state::memory::{Memory, Remembered};
 use crate::state::receipt::Kept;
@@ -70,7 +70,11 @@ fn push_memory(bytes: &mut Vec<u8>, memory: &Memory, receipts: &mut Receipts) {
         .for_each(|count| push(bytes, count));
     match &memory.remembered {
         Remembered::Windows(windows) => {
-            bytes.push(WINDOWS);
+            bytes.push(if windows.of_values {
+                WINDOWS_OF_VALUES
+            } else {
+                WINDOWS
+            });
             push(bytes, windows.groups.len() as u64);
             for (key, window) in windows.groups.iter() {
                 bytes.extend_from_slice(key);
