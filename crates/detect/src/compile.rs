@@ -10,15 +10,14 @@ use bstr::{BString, ByteSlice};
 use hashbrown::HashMap;
 use kubevigil_audit::json::{PathId, PathsBuilder};
 use kubevigil_rules::condition::Case;
-use kubevigil_rules::json_test::Relation;
 use kubevigil_rules::{
-    Compare, Condition, Expr, Field, JsonPredicate, JsonTest, Letters, Lookup, Members, Needle,
-    Predicate, Quantifier, Read, Rule, Subject, Template, Test, Transform,
+    Compare, Condition, Expr, Field, Lookup, Members, Needle, Predicate, Quantifier, Read, Rule,
+    Template, Test, Transform,
 };
 
 use crate::check::{Check, TextSet};
 use crate::glob::Glob;
-use crate::json_check::JsonCheck;
+use crate::json_plan::JsonPlan;
 use crate::lookup::LookupPlan;
 use crate::path_prefix::PathPrefixes;
 
@@ -54,32 +53,6 @@ pub(crate) enum Node {
     Test(TestPlan),
     Json(JsonPlan),
     Elements(ElementsPlan),
-}
-
-/// A [`JsonTest`], compiled.
-#[derive(Debug)]
-pub(crate) struct JsonPlan {
-    pub(crate) subject: SubjectPlan,
-    pub(crate) question: JsonQuestion,
-}
-
-/// A [`Subject`], compiled.
-#[derive(Debug)]
-pub(crate) enum SubjectPlan {
-    AnyScalar,
-    Field(ExprPlan),
-    Lookup(LookupPlan),
-}
-
-/// A [`JsonPredicate`], compiled.
-#[derive(Debug)]
-pub(crate) enum JsonQuestion {
-    Exists,
-    Null,
-    /// It needs only the value.
-    Check(JsonCheck),
-    /// It compares texts with those of another subject.
-    Against(SubjectPlan, Relation, Letters),
 }
 
 /// [`Elements`], compiled.
@@ -143,6 +116,8 @@ pub(crate) struct FieldPlan {
     pub(crate) field: Field,
     pub(crate) inputs: Vec<PathId>,
     pub(crate) needs: Option<PathId>,
+    /// The field that this one is a part of.
+    pub(crate) whole: Option<usize>,
 }
 
 /// The output of a rule, compiled.
@@ -282,36 +257,6 @@ impl Program {
         Ok(Question::Against(against, self.expr(needle, paths)))
     }
 
-    fn json_plan(&mut self, test: &JsonTest, origin: &mut Origin<'_>) -> Result<JsonPlan, String> {
-        let question = match (&test.predicate, JsonCheck::new(&test.predicate)?) {
-            (_, Some(check)) => JsonQuestion::Check(check),
-            (JsonPredicate::Against(other, relation, letters), _) => {
-                JsonQuestion::Against(self.subject(other, origin)?, *relation, *letters)
-            }
-            (JsonPredicate::Null, _) => JsonQuestion::Null,
-            _ => JsonQuestion::Exists,
-        };
-        Ok(JsonPlan {
-            subject: self.subject(&test.subject, origin)?,
-            question,
-        })
-    }
-
-    pub(crate) fn subject(
-        &mut self,
-        subject: &Subject,
-        origin: &mut Origin<'_>,
-    ) -> Result<SubjectPlan, String> {
-        Ok(match (subject, origin) {
-            (Subject::AnyScalar, _) => SubjectPlan::AnyScalar,
-            (Subject::Lookup(lookup), origin) => SubjectPlan::Lookup(origin.lookup(lookup)),
-            (Subject::Field(field), Origin::Event(paths)) => {
-                SubjectPlan::Field(self.field(field, paths))
-            }
-            (Subject::Field(_), Origin::Element) => return Err(NO_ELEMENT.to_owned()),
-        })
-    }
-
     pub(crate) fn expr(&mut self, expr: &Expr, paths: &mut PathsBuilder) -> ExprPlan {
         match expr {
             Expr::Constant(texts) => ExprPlan::Constant(texts.clone()),
@@ -337,22 +282,27 @@ impl Program {
                 cut_at_nul,
             });
         }
-        let position = *self
-            .field_by_name
-            .entry(Arc::clone(&field.name))
-            .or_insert_with(|| {
-                self.fields.push(FieldPlan {
-                    field: field.clone(),
-                    inputs,
-                    needs,
-                });
-                self.fields.len() - 1
-            });
+        if let Some(&known) = self.field_by_name.get(&field.name) {
+            return ExprPlan::Field(known);
+        }
+        let whole = field.whole().map(|whole| self.field(&whole, paths));
+        let whole = match whole {
+            Some(ExprPlan::Field(position)) => Some(position),
+            _ => None,
+        };
+        self.fields.push(FieldPlan {
+            field: field.clone(),
+            inputs,
+            needs,
+            whole,
+        });
+        let position = self.fields.len() - 1;
+        self.field_by_name.insert(Arc::clone(&field.name), position);
         ExprPlan::Field(position)
     }
 }
 
-const NO_ELEMENT: &str = "a field cannot be asked of an element";
+pub(crate) const NO_ELEMENT: &str = "a field cannot be asked of an element";
 
 /// Where the lookups of a condition begin.
 pub(crate) enum Origin<'p> {

@@ -189,8 +189,13 @@ impl<'a, 'e> Evaluation<'a, 'e> {
     }
 
     fn read(&self, plan: &FieldPlan) -> Values<'e> {
-        let Read::With(read) = plan.field.read else {
-            return Values::Absent;
+        let read = match plan.field.read {
+            Read::With(read) => read,
+            Read::Part(_, part) => {
+                let whole = plan.whole.map(|whole| self.field(whole));
+                return whole.map_or(Values::Absent, |whole| part(&whole));
+            }
+            Read::Text { .. } => return Values::Absent,
         };
         if plan
             .needs

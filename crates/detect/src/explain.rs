@@ -11,10 +11,11 @@ use kubevigil_audit::json::{Duplicates, Json, JsonKind, PathScratch, PathsBuilde
 use kubevigil_rules::lookup::any_member;
 use kubevigil_rules::{Condition, EventContext, JsonPredicate, Needle, Predicate, Subject};
 
-use crate::compile::{ExprPlan, NodeId, Origin, Program, SubjectPlan};
+use crate::compile::{ExprPlan, NodeId, Origin, Program};
 use crate::evaluate::{Evaluation, Memo};
 use crate::event_time::EventTime;
 use crate::json_evaluate::elements_of;
+use crate::json_plan::SubjectPlan;
 use crate::lookup::LookupPlan;
 use crate::matcher::{EventError, Position};
 

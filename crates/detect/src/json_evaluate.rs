@@ -9,9 +9,10 @@ use kubevigil_rules::lookup::{any_member, any_scalar};
 use kubevigil_rules::{Letters, Quantifier};
 use smallvec::SmallVec;
 
-use crate::compile::{ElementsPlan, ExprPlan, JsonPlan, JsonQuestion, Node, NodeId, SubjectPlan};
+use crate::compile::{ElementsPlan, ExprPlan, Node, NodeId};
 use crate::evaluate::Evaluation;
 use crate::index::{KeyPlan, Unknown};
+use crate::json_plan::{JsonPlan, JsonQuestion, SubjectPlan};
 use crate::lookup::{LookupPlan, Place};
 
 impl<'e> Evaluation<'_, 'e> {

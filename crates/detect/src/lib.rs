@@ -32,6 +32,7 @@ mod hit;
 mod index;
 mod json_check;
 mod json_evaluate;
+mod json_plan;
 mod lookup;
 mod matcher;
 mod path_prefix;

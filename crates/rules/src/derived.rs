@@ -24,6 +24,7 @@ mod exec;
 mod identity;
 mod pod;
 mod pod_spec;
+mod pod_summary;
 mod query;
 mod request;
 mod role;

@@ -72,7 +72,20 @@ pub enum Read {
     },
     /// A function of the catalogue.
     With(ReadFn),
+    /// A part of what several fields with the same inputs share: it is found once an event.
+    Part(&'static Whole, PartFn),
 }
+
+/// What several fields are parts of.
+pub struct Whole {
+    /// A name that no field has.
+    pub name: &'static str,
+    /// What finds it.
+    pub read: ReadFn,
+}
+
+/// From the whole to a field's values. Pure and total.
+pub type PartFn = for<'e> fn(&Values<'e>) -> Values<'e>;
 
 /// The function of a catalogue entry: from what stands at the inputs to values. Pure and total: whatever the event
 /// holds, it returns, in time proportional to the inputs.
@@ -201,6 +214,20 @@ impl<'e> Value<'e> {
 impl PartialEq for Field {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
+    }
+}
+
+impl Field {
+    /// What the field is a part of, as a field with the same inputs.
+    pub fn whole(&self) -> Option<Self> {
+        let Read::Part(whole, _) = self.read else {
+            return None;
+        };
+        Some(Self {
+            name: whole.name.into(),
+            read: Read::With(whole.read),
+            ..self.clone()
+        })
     }
 }
 

@@ -140,8 +140,13 @@ fn level(entry: &Entry) -> String {
     }
 }
 
+/// The paths; of the fields about pods, which have one for each place of a pod, only what they are about.
 fn paths(entry: &Entry) -> String {
+    const MANY: usize = 6;
     let path = |path: &Path| format!("`{}`", path.join("."));
     let all: Vec<String> = entry.paths.iter().chain(entry.also).map(path).collect();
+    if all.len() > MANY {
+        return "the places of `kv.podSpec.`".to_owned();
+    }
     all.join(", ")
 }

@@ -2,16 +2,26 @@
 
 use kubevigil_audit::json::{Json, JsonKind};
 
-use crate::derived::bodies::{REQUEST, RESPONSE, below, each_object, elements};
+use crate::derived::bodies::{each_operation, json_patch};
 use crate::derived::collected::Collected;
 use crate::derived::identity::account_in;
 use crate::derived::values::{made, text, truth};
-use crate::falco::fields::Entry;
+use crate::falco::fields::{Entry, Path};
 use crate::field::{Inputs, Kind, Read, ReadFn, Values};
 
 const fn entry(name: &'static str, kind: Kind, read: ReadFn, doc: &'static str) -> Entry {
     Entry::new(name, kind, Read::With(read), REQUEST, doc).also(RESPONSE)
 }
+
+const REQUEST: &[Path] = &[
+    &["requestObject"],
+    &["requestObject", "roleRef"],
+    &["requestObject", "subjects"],
+];
+const RESPONSE: &[Path] = &[
+    &["responseObject", "roleRef"],
+    &["responseObject", "subjects"],
+];
 
 pub(super) const ENTRIES: &[Entry] = &[
     entry(
@@ -130,11 +140,49 @@ impl Subject<'_> {
     }
 }
 
+/// What a body says of a binding.
+#[derive(Clone, Copy)]
+struct Binding<'b> {
+    role: Option<Json<'b>>,
+    subjects: Option<Json<'b>>,
+}
+
+impl<'b> Binding<'b> {
+    fn new(role: Option<Json<'b>>, subjects: Option<Json<'b>>) -> Option<Self> {
+        let is_there = |value: &Json<'_>| value.kind() != JsonKind::Null;
+        let (role, subjects) = (role.filter(is_there), subjects.filter(is_there));
+        (role.is_some() || subjects.is_some()).then_some(Self { role, subjects })
+    }
+
+    fn subjects(self) -> impl Iterator<Item = Subject<'b>> {
+        let subjects = self.subjects.into_iter().flat_map(Json::elements);
+        subjects.map(Subject)
+    }
+}
+
+/// Calls `visit` with every binding of the event's bodies: those of the request first, then that of the response.
+fn each_binding(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(Binding<'_>)) {
+    match json_patch(inputs) {
+        Some(patch) => each_operation(patch, &mut |object| {
+            let part = |key| object.last_member(key);
+            Binding::new(part("roleRef"), part("subjects"))
+                .into_iter()
+                .for_each(&mut *visit);
+        }),
+        None => Binding::new(inputs.first(1), inputs.first(2))
+            .into_iter()
+            .for_each(&mut *visit),
+    }
+    Binding::new(inputs.first(3), inputs.first(4))
+        .into_iter()
+        .for_each(&mut *visit);
+}
+
 /// Kind and name of the role; that of the response where there is one.
 fn role(inputs: &Inputs<'_, '_>) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut role = None;
-    each_object(inputs, &mut |object| {
-        let part = |key| text(below(object, &["roleRef", key])).map(|text| text.into_owned());
+    each_binding(inputs, &mut |binding| {
+        let part = |key| Some(text(binding.role?.last_member(key))?.into_owned());
         if let (Some(kind), Some(name)) = (part("kind"), part("name")) {
             role = Some((kind, name));
         }
@@ -149,24 +197,17 @@ fn is_strong(kind: &[u8], name: &[u8]) -> bool {
 
 fn everyone<'e>(inputs: &Inputs<'_, 'e>) -> Values<'e> {
     let mut found = None;
-    each_object(inputs, &mut |object| {
-        let binds = |key| {
-            object
-                .last_member(key)
-                .is_some_and(|value| value.kind() != JsonKind::Null)
-        };
-        if binds("subjects") || binds("roleRef") {
-            let any = elements(object, "subjects").any(|subject| Subject(subject).is_everyone());
-            found = Some(found == Some(true) || any);
-        }
+    each_binding(inputs, &mut |binding| {
+        let any = binding.subjects().any(|subject| subject.is_everyone());
+        found = Some(found == Some(true) || any);
     });
     found.map_or(Values::Absent, truth)
 }
 
 fn gathered<'e>(inputs: &Inputs<'_, 'e>, show: fn(&Subject<'_>) -> Option<Vec<u8>>) -> Values<'e> {
     let mut values = Collected::default();
-    each_object(inputs, &mut |object| {
-        let shown = elements(object, "subjects").filter_map(|subject| show(&Subject(subject)));
+    each_binding(inputs, &mut |binding| {
+        let shown = binding.subjects().filter_map(|subject| show(&subject));
         shown.for_each(|text| values.add(&text));
     });
     values.into_values()

@@ -1,42 +1,23 @@
-//! The objects that the bodies of an event speak of.
+//! The bodies of an event: objects, parts of objects, and the operations of a JSON Patch.
 //!
-//! A body is an object, or part of one in a merge patch. A JSON Patch is a list of operations, each a place and a value; it is turned
-//! into the part of the object that it writes, so that whoever looks for a pod or a role needs to know one form only. What an operation
-//! moves, copies or removes is not in the request; the response shows it, where the audit level records that.
-
-use std::borrow::Cow;
+//! Where a body is an object, fields read what they want of it by paths, in the matcher's one pass over the event: walking the body again
+//! for each of two dozen fields took most of the time of all. An operation of a JSON Patch is a place and a value; it is turned into the
+//! part of the object that it writes, so that whoever looks for a pod or a role needs to know one form only. What an operation moves,
+//! copies or removes is not in the request; the response shows it, where the audit level records that.
 
 use kubevigil_audit::json::{Json, JsonKind};
 
 use crate::derived::values::text;
-use crate::falco::fields::Path;
 use crate::field::Inputs;
-
-/// What fields read that look into bodies.
-pub(super) const REQUEST: &[Path] = &[&["requestObject"], &["objectRef", "resource"]];
-/// What they read besides.
-pub(super) const RESPONSE: &[Path] = &[&["responseObject"]];
 
 /// The API server takes no more operations in one patch.
 const MAX_OPERATIONS: usize = 10_000;
 
-/// Calls `visit` with every object: those of the request first, then that of the response.
-pub(super) fn each_object(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(Json<'_>)) {
-    if let Some(body) = inputs.first(0) {
-        if body.kind() == JsonKind::Array {
-            each_operation(body, visit);
-        } else {
-            visit(body);
-        }
-    }
-    if let Some(body) = inputs.first(2) {
-        visit(body);
-    }
-}
-
-/// The resource that the request names.
-pub(super) fn resource<'e>(inputs: &Inputs<'_, 'e>) -> Option<Cow<'e, [u8]>> {
-    text(inputs.first(1))
+/// The body of the request, which is the first input, when it is a JSON Patch.
+pub(super) fn json_patch<'e>(inputs: &Inputs<'_, 'e>) -> Option<Json<'e>> {
+    inputs
+        .first(0)
+        .filter(|body| body.kind() == JsonKind::Array)
 }
 
 /// What stands at `keys` below a value, by objects only.
@@ -50,7 +31,8 @@ pub(super) fn elements<'e>(value: Json<'e>, key: &str) -> impl Iterator<Item = J
     value.last_member(key).into_iter().flat_map(Json::elements)
 }
 
-fn each_operation(patch: Json<'_>, visit: &mut dyn FnMut(Json<'_>)) {
+/// Calls `visit` with the part of an object that each operation writes.
+pub(super) fn each_operation(patch: Json<'_>, visit: &mut dyn FnMut(Json<'_>)) {
     let mut written = Vec::new();
     for operation in patch.elements().take(MAX_OPERATIONS) {
         written.clear();

@@ -17,12 +17,20 @@ pub(super) struct Collected {
 const MAX_VALUES: usize = 65_536;
 
 impl Collected {
+    /// Adds a value that is not there yet.
     pub(super) fn add(&mut self, value: &[u8]) {
         if value.is_empty() || self.values.len() >= MAX_VALUES || self.known.contains(value) {
             return;
         }
         self.known.insert(value.to_vec());
         self.values.push(value.to_vec());
+    }
+
+    /// Adds a value whether it is there or not.
+    pub(super) fn add_again(&mut self, value: &[u8]) {
+        if self.values.len() < MAX_VALUES {
+            self.values.push(value.to_vec());
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,16 +1,19 @@
 //! What roles allow.
 
-use kubevigil_audit::json::{Json, JsonKind};
+use kubevigil_audit::json::Json;
 
-use crate::derived::bodies::{REQUEST, RESPONSE, each_object, elements};
+use crate::derived::bodies::{each_operation, elements, json_patch};
 use crate::derived::collected::Collected;
 use crate::derived::values::{texts, truth};
-use crate::falco::fields::Entry;
+use crate::falco::fields::{Entry, Path};
 use crate::field::{Inputs, Kind, Read, ReadFn, Values};
 
 const fn entry(name: &'static str, kind: Kind, read: ReadFn, doc: &'static str) -> Entry {
     Entry::new(name, kind, Read::With(read), REQUEST, doc).also(RESPONSE)
 }
+
+const REQUEST: &[Path] = &[&["requestObject"], &["requestObject", "rules"]];
+const RESPONSE: &[Path] = &[&["responseObject", "rules"]];
 
 pub(super) const ENTRIES: &[Entry] = &[
     entry(
@@ -68,6 +71,10 @@ impl RoleRule {
     /// Whether it says too little to give anything by itself.
     fn is_part(&self) -> bool {
         self.verbs.is_empty() || (self.resources.is_empty() && self.urls.is_empty())
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.verbs.is_empty() && self.resources.is_empty() && self.urls.is_empty()
     }
 
     fn join(&mut self, other: Self) {
@@ -140,21 +147,27 @@ fn has(list: &[Vec<u8>], word: &[u8]) -> bool {
 /// Calls `visit` with every rule of the roles in the event's bodies. The parts that a JSON Patch writes one by one make one rule
 /// together, since nothing says what they are added to.
 fn each_rule(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(&RoleRule)) {
-    let is_json_patch = inputs
-        .first(0)
-        .is_some_and(|body| body.kind() == JsonKind::Array);
-    let mut parts = RoleRule::default();
-    each_object(inputs, &mut |object| {
-        for rule in elements(object, "rules").map(RoleRule::new) {
-            visit(&rule);
-            if is_json_patch && rule.is_part() {
-                parts.join(rule);
+    if let Some(patch) = json_patch(inputs) {
+        let mut parts = RoleRule::default();
+        each_operation(patch, &mut |object| {
+            for rule in elements(object, "rules").map(RoleRule::new) {
+                if rule.is_part() {
+                    parts.join(rule)
+                } else {
+                    visit(&rule)
+                }
             }
+        });
+        if !parts.is_nothing() {
+            visit(&parts);
         }
-    });
-    if !parts.is_part() {
-        visit(&parts);
+    } else if let Some(rules) = inputs.first(1) {
+        rules
+            .elements()
+            .for_each(|rule| visit(&RoleRule::new(rule)));
     }
+    let of_response = inputs.first(2).into_iter().flat_map(Json::elements);
+    of_response.for_each(|rule| visit(&RoleRule::new(rule)));
 }
 
 /// Whether it holds for any rule; absent when there is none.

@@ -166,6 +166,9 @@ pub(crate) fn field_values<'e>(field: &Field, event: &EventContext<'e>) -> Value
     {
         return Values::Absent;
     }
+    if let (Some(whole), Read::Part(_, part)) = (field.whole(), field.read) {
+        return part(&field_values(&whole, event));
+    }
     let found: Vec<Vec<Json<'e>>> = field
         .inputs
         .iter()
@@ -182,6 +185,7 @@ pub(crate) fn field_values<'e>(field: &Field, event: &EventContext<'e>) -> Value
             }
             Values::One(Value::Text(Cow::Owned(text)))
         }
+        Read::Part(..) => Values::Absent,
         Read::With(read) => {
             let found: Vec<&[Json<'e>]> = found.iter().map(Vec::as_slice).collect();
             read(&Inputs {
