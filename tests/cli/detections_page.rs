@@ -32,6 +32,15 @@ const SURVEY: [(char, usize); 7] = [
     ('U', 48),
 ];
 
+const HEAD: &str = "# Every default rule
+
+This page is made of the rules ([`detections/`](../../detections)) by `UPDATE_DOCS=1 cargo test -p kubevigil --test cli`. What they have in common, and
+how to change them, is in [detections.md](../detections.md).
+
+Levels are Sigma's; as priorities of alerts they are Informational, Notice, Warning, Error and Critical. A rule takes part in its profile and in the louder
+ones. The audit level is the least at which a rule can see what it asks for.
+";
+
 #[test]
 fn the_page_of_the_default_rules_is_the_one_that_is_made_of_them() {
     write_or_compare(Path::new(PAGE), &page());
@@ -121,11 +130,7 @@ fn every_number_of_the_survey_is_covered_or_has_a_reason() {
 
 fn page() -> String {
     let rules: Vec<&Value> = RULES.iter().filter(|rule| raises(rule)).collect();
-    let mut page = format!(
-        "# Every default rule\n\nThis page is made of the rules ([`detections/`](../../detections)) by `UPDATE_DOCS=1 cargo test -p kubevigil --test cli`. \
-         What they have in common, and\nhow to change them, is in [detections.md](../detections.md).\n\nLevels are Sigma's; as priorities of alerts they are Informational, Notice, Warning, \
-         Error and Critical. A profile takes part in\nthe louder ones, too. The audit level is the least at which a rule can see what it asks for.\n"
-    );
+    let mut page = HEAD.to_owned();
     for (tactic, rules) in by_tactic(&rules) {
         write!(page, "\n## {}\n\n| rule | level | profile | technique | audit level |\n|---|---|---|---|---|\n", sentence_case(tactic)).unwrap();
         for rule in &rules {
@@ -316,15 +321,18 @@ fn techniques(rule: &Value) -> Vec<String> {
     attack.chain(microsoft).collect()
 }
 
+/// Sigma's word.
 fn level(rule: &Value) -> &'static str {
-    match text(rule, "priority") {
-        "Informational" => "informational",
-        "Notice" => "low",
-        "Warning" => "medium",
-        "Error" => "high",
-        "Critical" => "critical",
-        other => panic!("{other} is no level of Sigma's"),
-    }
+    const LEVELS: [(&str, &str); 5] = [
+        ("Informational", "informational"),
+        ("Notice", "low"),
+        ("Warning", "medium"),
+        ("Error", "high"),
+        ("Critical", "critical"),
+    ];
+    let priority = text(rule, "priority");
+    let level = LEVELS.iter().find(|(known, _)| *known == priority);
+    level.map(|(_, level)| *level).unwrap()
 }
 
 /// What a heading is called in links, as hosts of repositories make it.

@@ -50,3 +50,83 @@ pub(super) fn blame<'e>(
         | Condition::Elements(_) => itself,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kubevigil_detect::Position;
+    use kubevigil_detect::explain::explain;
+
+    use super::*;
+
+    /// A tree whose leaves are true (`All` of nothing) or false (`Any` of nothing) whatever the event.
+    fn tree(random: &mut fastrand::Rng, depth: usize) -> Condition {
+        let mut parts = || {
+            let count = if depth == 0 { 0 } else { random.usize(1..4) };
+            (0..count).map(|_| tree(random, depth - 1)).collect()
+        };
+        let parts: Vec<Condition> = parts();
+        match random.usize(0..4) {
+            0 => Condition::All(parts),
+            1 => Condition::Any(parts),
+            2 => Condition::ExactlyOne(parts),
+            _ => Condition::Not(Box::new(Condition::All(parts))),
+        }
+    }
+
+    /// The condition's answer when the blamed parts were as wanted.
+    fn mended(condition: &Condition, explanation: &Explanation, blames: &[Blame<'_>]) -> bool {
+        if let Some(blame) = blames
+            .iter()
+            .find(|blame| std::ptr::eq(blame.part, explanation))
+        {
+            return blame.wanted;
+        }
+        let answers = |parts: &[Condition]| -> Vec<bool> {
+            let pairs = parts.iter().zip(&explanation.parts);
+            pairs
+                .map(|(part, below)| mended(part, below, blames))
+                .collect()
+        };
+        match condition {
+            Condition::All(parts) => answers(parts).iter().all(|answer| *answer),
+            Condition::Any(parts) => answers(parts).iter().any(|answer| *answer),
+            Condition::ExactlyOne(parts) => {
+                answers(parts).iter().filter(|answer| **answer).count() == 1
+            }
+            Condition::Not(part) => !mended(part, &explanation.parts[0], blames),
+            _ => explanation.holds,
+        }
+    }
+
+    #[test]
+    fn a_condition_would_be_as_wanted_if_the_blamed_parts_were() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut as_wanted, mut otherwise) = (0, 0);
+        for _ in 0..2_000 {
+            let condition = tree(&mut random, 3);
+            let explanation = explain(&condition, b"{}", &Position::default()).unwrap();
+            for wanted in [true, false] {
+                let blames = blame(&condition, &explanation, wanted);
+                assert_eq!(
+                    blames.is_empty(),
+                    explanation.holds == wanted,
+                    "{condition:?}"
+                );
+                assert_eq!(
+                    mended(&condition, &explanation, &blames),
+                    wanted,
+                    "{condition:?}"
+                );
+                if blames.is_empty() {
+                    as_wanted += 1
+                } else {
+                    otherwise += 1
+                }
+            }
+        }
+        assert!(
+            as_wanted > 500 && otherwise > 500,
+            "{as_wanted} {otherwise}"
+        );
+    }
+}

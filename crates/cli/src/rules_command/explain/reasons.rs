@@ -1,7 +1,5 @@
 //! Why a rule did not fire on any of some events, in a few lines.
 
-use std::sync::Arc;
-
 use kubevigil_detect::explain::{Explanation, Found};
 use kubevigil_diagnostics::escape;
 use kubevigil_rules::{Condition, Question, Rule};
@@ -35,7 +33,7 @@ fn of_correlation(rule: &Rule, counts: &Counts<'_>, events: &[Event]) -> Vec<Str
     for member in &counts.members {
         lines.push(member.in_words(events));
         if member.hits.is_empty() {
-            let below = reasons(&Arc::clone(member.rule), events);
+            let below = reasons(member.rule, events);
             lines.extend(below.into_iter().map(|line| format!("  {line}")));
         }
     }
