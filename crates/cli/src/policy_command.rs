@@ -1,12 +1,15 @@
-//! `kubevigil policy`: check, coverage, eval, explain, request-info.
+//! `kubevigil policy`: check, coverage, eval, explain, recommend, request-info, simulate.
 
 mod check;
 mod coverage;
 mod eval;
 mod explain;
 mod lines;
+mod logs;
+mod recommend;
 mod request_info;
 mod sarif;
+mod simulate;
 
 use std::fs;
 use std::io::{self, Read as _, Write};
@@ -28,6 +31,8 @@ pub(crate) fn execute(arguments: &PolicyArgs) -> anyhow::Result<ExitCode> {
         PolicyCommand::Coverage(arguments) => coverage::execute(arguments),
         PolicyCommand::Eval(arguments) => eval::execute(arguments),
         PolicyCommand::Explain(arguments) => explain::execute(arguments),
+        PolicyCommand::Recommend(arguments) => recommend::execute(arguments),
+        PolicyCommand::Simulate(arguments) => simulate::execute(arguments),
         PolicyCommand::RequestInfo(arguments) => request_info::execute(arguments),
     }
 }

@@ -133,7 +133,7 @@ fn of_condition(
     }
 }
 
-/// Why the rule cannot fire on this kind of request; `None` when it can.
+/// Why the rule cannot fire on this kind of request, at the stage where it comes nearest; `None` when it can at some stage.
 fn reason(
     condition: &Condition,
     known: &Known<'_>,
@@ -141,19 +141,28 @@ fn reason(
     decision: &Decision,
     solver: &Solver,
 ) -> Option<Reason> {
-    if decision.level == PolicyLevel::None {
-        return Some(Reason::NotRecorded);
+    let reasons = kind.stages.iter().map(|stage| {
+        if decision.level == PolicyLevel::None {
+            return Some(Reason::NotRecorded);
+        }
+        if decision.omit_stages.contains(*stage) {
+            return Some(Reason::StageOmitted(*stage));
+        }
+        let known = known.at(*stage);
+        let needed = solver.level(condition, &known);
+        let recorded = Known {
+            level: Some(decision.level),
+            ..known
+        };
+        let is_silent = solver.answer(condition, &recorded) == Answer::False;
+        (is_silent || decision.level < needed)
+            .then_some(Reason::LevelTooLow(decision.level, needed))
+    });
+    let reasons: Vec<Option<Reason>> = reasons.collect();
+    if reasons.contains(&None) {
+        return None;
     }
-    if decision.omit_stages.contains(kind.stage) {
-        return Some(Reason::StageOmitted(kind.stage));
-    }
-    let needed = solver.level(condition, known);
-    let recorded = Known {
-        level: Some(decision.level),
-        ..known.clone()
-    };
-    let is_silent = solver.answer(condition, &recorded) == Answer::False;
-    (is_silent || decision.level < needed).then_some(Reason::LevelTooLow(decision.level, needed))
+    reasons.into_iter().flatten().max()
 }
 
 impl Tally {

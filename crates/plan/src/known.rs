@@ -36,6 +36,17 @@ pub struct Known<'k> {
     pub level: Option<PolicyLevel>,
 }
 
+impl Known<'_> {
+    /// The same at a stage.
+    #[must_use]
+    pub fn at(&self, stage: PolicyStage) -> Self {
+        Self {
+            stage: Some(stage),
+            ..self.clone()
+        }
+    }
+}
+
 /// The answer of a condition of which some values are open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Answer {
@@ -174,7 +185,7 @@ impl Leaf {
         if let Condition::Json(test) = condition
             && matches!(test.subject, Subject::AnyScalar)
         {
-            (leaf.open, leaf.level) = (true, PolicyLevel::RequestResponse);
+            (leaf.open, leaf.level) = (true, PolicyLevel::Request);
         }
         leaf
     }

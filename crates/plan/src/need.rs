@@ -22,8 +22,8 @@ pub struct Kind<'s> {
     pub probe: Probe,
     /// Who asks, in words.
     pub user: UserClass<'s>,
-    /// The stage at which the rule may fire.
-    pub stage: PolicyStage,
+    /// The stages at which the rule may fire; one of them recorded is enough.
+    pub stages: Vec<PolicyStage>,
 }
 
 /// Everything that rules and a policy tell apart.
@@ -68,7 +68,8 @@ impl Space {
         common.chain(own).collect()
     }
 
-    /// Calls `visit` with every kind of request on which the condition may hold when all bodies are recorded.
+    /// Calls `visit` with every kind of request on which the condition may hold when all bodies are recorded, and with what is known of it
+    /// but the stage.
     pub fn for_each_kind(
         &self,
         condition: &Condition,
@@ -97,36 +98,31 @@ impl Space {
                 if !possible(&known) {
                     continue;
                 }
-                for stage in stages(target, verb) {
+                for namespace in self.namespaces_of(target, verb) {
                     let known = Known {
-                        stage: Some(*stage),
+                        namespace: Some(namespace),
                         ..known.clone()
                     };
-                    if !possible(&known) {
-                        continue;
-                    }
-                    for namespace in self.namespaces_of(target, verb) {
+                    for (class, groups) in &users {
+                        let class = UserClass { groups, ..*class };
                         let known = Known {
-                            namespace: Some(namespace),
+                            user: Some(&class),
                             ..known.clone()
                         };
-                        for (class, groups) in &users {
-                            let class = UserClass { groups, ..*class };
-                            let known = Known {
-                                user: Some(&class),
-                                ..known.clone()
+                        let at = |stage: &PolicyStage| known.at(*stage);
+                        let stages: Vec<PolicyStage> = stages(target, verb)
+                            .iter()
+                            .copied()
+                            .filter(|stage| possible(&at(stage)))
+                            .collect();
+                        if !stages.is_empty() {
+                            let probe = probe(target, verb, namespace, &class);
+                            let kind = Kind {
+                                probe,
+                                user: class,
+                                stages,
                             };
-                            if possible(&known) {
-                                let probe = probe(target, verb, namespace, &class);
-                                visit(
-                                    &known,
-                                    Kind {
-                                        probe,
-                                        user: class,
-                                        stage: *stage,
-                                    },
-                                );
-                            }
+                            visit(&known, kind);
                         }
                     }
                 }

@@ -21,6 +21,8 @@ pub(crate) enum PolicyCommand {
     Coverage(PolicyCoverageArgs),
     Eval(PolicyEvalArgs),
     Explain(PolicyExplainArgs),
+    Recommend(PolicyRecommendArgs),
+    Simulate(PolicySimulateArgs),
     RequestInfo(RequestInfoArgs),
 }
 
@@ -125,6 +127,57 @@ pub(crate) struct PolicyExplainArgs {
         value_name = "REQUEST"
     )]
     pub(crate) request: Vec<String>,
+}
+
+/// Propose the smallest policy that feeds the rules.
+///
+/// Everything is recorded at Metadata; bodies only where a rule that takes part reads them; secrets and tokens never above Metadata. What
+/// a log shows to be noise, and no rule could fire on, is dropped and listed with its share.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil policy recommend > audit-policy.yaml
+  kubevigil policy recommend --log /var/log/kubernetes/audit.log --profile quiet
+  kubevigil policy recommend --merge audit-policy.yaml > better.yaml
+
+Exit codes: 0 done; 1 a rule cannot be fed, which is said on standard error; 2 something cannot be read.")]
+pub(crate) struct PolicyRecommendArgs {
+    /// A policy to extend: its rules stay, what the rules need is put before them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) merge: Option<PathBuf>,
+    /// Logs that show what is noise; may be given again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Vec<String>,
+    /// The share of all events from which a kind of request is noise, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
+    pub(crate) noise: f64,
+    #[command(flatten)]
+    pub(crate) rules: super::RuleArgs,
+}
+
+/// Replay recorded events through a policy.
+///
+/// Says what would be kept and dropped, by rule of the policy, kind of user and resource, what it would cost, and which alerts would
+/// disappear. Bodies that were never recorded have no size: their cost is estimated from others of the same verb and resource, or said
+/// to be unknown.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  kubevigil policy simulate --policy new.yaml /var/log/kubernetes/audit*.log
+  kubevigil policy simulate --policy new.yaml --against old.yaml audit.log")]
+pub(crate) struct PolicySimulateArgs {
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The policy that it would replace; without it, the log as it is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// Logs, as `scan` takes them; standard input without any.
+    #[arg(value_name = "LOG")]
+    pub(crate) logs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: super::RuleArgs,
+    /// What to print; JSON is one object.
+    #[arg(long, value_enum, default_value_t = super::Format::Text)]
+    pub(crate) format: super::Format,
 }
 
 /// Say how the API server understands methods and URLs.

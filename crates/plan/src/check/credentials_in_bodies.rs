@@ -40,7 +40,7 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
                     Probe::resource(class, verb, resource, subresource).decide(subject.policy);
                 let Some(rule) = decision
                     .matched_rule
-                    .filter(|_| leaks(decision.level, verb))
+                    .filter(|_| leaks(decision.level, name, verb))
                 else {
                     continue;
                 };
@@ -61,9 +61,11 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Whether the verb's bodies hold the object at this level: a read has it in the response only.
-fn leaks(level: PolicyLevel, verb: &str) -> bool {
-    let needed = if matches!(verb, "get" | "list" | "watch") {
+/// Whether the verb's bodies hold the object at this level: a read has it in the response only. What is written to a ConfigMap is
+/// what detections look for credentials in, so only the dump of whole ones counts.
+fn leaks(level: PolicyLevel, name: &str, verb: &str) -> bool {
+    let is_read = matches!(verb, "get" | "list" | "watch");
+    let needed = if is_read || name == "configmaps" {
         PolicyLevel::RequestResponse
     } else {
         PolicyLevel::Request

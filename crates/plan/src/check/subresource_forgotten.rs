@@ -55,62 +55,30 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Subresources of the name that are recorded at a lower level than this rule records the resource itself.
-fn forgotten(
-    subject: &Subject<'_>,
-    number: usize,
-    group: &str,
-    name: &str,
-) -> Vec<(&'static str, PolicyLevel)> {
+/// Subresources of the name that are not recorded, while the resource itself is, by this rule.
+fn forgotten(subject: &Subject<'_>, number: usize, group: &str, name: &str) -> Vec<&'static str> {
     let sensitive = SENSITIVE
         .iter()
         .filter(|(of_group, of, ..)| *of_group == group && *of == name);
-    let lower = sensitive.filter_map(|(group, name, subresource, verb)| {
+    let lost = sensitive.filter_map(|(group, name, subresource, verb)| {
         let resource = resources::find(group, name)?;
-        let itself = Probe::resource(&ORDINARY_USER, verb, resource, "").decide(subject.policy);
-        let below =
-            Probe::resource(&ORDINARY_USER, verb, resource, subresource).decide(subject.policy);
-        let is_lower = below.level == PolicyLevel::None
-            || (below.level < itself.level && *subresource != "token");
-        (itself.matched_rule == Some(number) && is_lower).then_some((*subresource, below.level))
+        let decide = |subresource| {
+            Probe::resource(&ORDINARY_USER, verb, resource, subresource).decide(subject.policy)
+        };
+        let (itself, below) = (decide(""), decide(subresource));
+        let is_lost = itself.level > PolicyLevel::None && below.level == PolicyLevel::None;
+        (itself.matched_rule == Some(number) && is_lost).then_some(*subresource)
     });
-    lower.collect()
+    lost.collect()
 }
 
-fn finding(
-    subject: &Subject<'_>,
-    path: &str,
-    name: &str,
-    forgotten: &[(&'static str, PolicyLevel)],
-) -> Diagnostic {
-    let listed: Vec<String> = forgotten
-        .iter()
-        .map(|(subresource, level)| format!("{name}/{subresource} at {level}"))
-        .collect();
-    let message = format!(
-        "`{name}` does not cover its subresources, which are recorded less: {}",
-        listed.join(", ")
-    );
+fn finding(subject: &Subject<'_>, path: &str, name: &str, forgotten: &[&str]) -> Diagnostic {
     let names: Vec<String> = forgotten
         .iter()
-        .map(|(subresource, _)| format!("{name}/{subresource}"))
+        .map(|subresource| format!("{name}/{subresource}"))
         .collect();
-    let severity = if forgotten
-        .iter()
-        .any(|(_, level)| *level == PolicyLevel::None)
-    {
-        Severity::Warning
-    } else {
-        Severity::Info
-    };
-    LINT.as_severe(
-        severity,
-        subject,
-        path,
-        message,
-        &format!(
-            "add {} if they should be recorded the same way",
-            names.join(", ")
-        ),
-    )
+    let names = names.join(", ");
+    let message =
+        format!("`{name}` does not cover its subresources, and nothing is recorded of {names}");
+    LINT.at(subject, path, message, &format!("add {names}"))
 }
