@@ -1,7 +1,8 @@
 //! Lists that are gathered from several places, each value once.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::field::{Value, Values};
 
@@ -9,7 +10,9 @@ use crate::field::{Value, Values};
 #[derive(Default)]
 pub(super) struct Collected {
     values: Vec<Vec<u8>>,
-    known: HashSet<Vec<u8>>,
+    /// By hash one value that has it. Of others with the same hash, which nobody can choose, some may stand twice.
+    known: HashMap<u64, usize>,
+    hasher: RandomState,
 }
 
 /// An object that etcd stores (1.5 MiB) has fewer, because each takes some 24 bytes with what stands around it. Only capabilities are
@@ -19,11 +22,16 @@ const MAX_VALUES: usize = 65_536;
 impl Collected {
     /// Adds a value that is not there yet.
     pub(super) fn add(&mut self, value: &[u8]) {
-        if value.is_empty() || self.values.len() >= MAX_VALUES || self.known.contains(value) {
+        if value.is_empty() || self.values.len() >= MAX_VALUES {
             return;
         }
-        self.known.insert(value.to_vec());
-        self.values.push(value.to_vec());
+        let known = self
+            .known
+            .entry(self.hasher.hash_one(value))
+            .or_insert(self.values.len());
+        if self.values.get(*known).is_none_or(|known| known != value) {
+            self.values.push(value.to_vec());
+        }
     }
 
     /// Adds a value whether it is there or not.

@@ -1,5 +1,7 @@
 //! What roles allow.
 
+use std::borrow::Cow;
+
 use kubevigil_audit::json::Json;
 
 use crate::derived::bodies::{each_operation, elements, json_patch};
@@ -19,13 +21,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "kv.role.wildcard",
         Kind::Bool,
-        |inputs| any(inputs, RoleRule::is_wildcard),
+        |inputs| any(inputs, |rule| rule.is_wildcard()),
         "Whether one rule of a role gives every verb (`*`) on every resource (`*`) of its API groups, or on every URL.",
     ),
     entry(
         "kv.role.escalating",
         Kind::Bool,
-        |inputs| any(inputs, RoleRule::is_escalating),
+        |inputs| any(inputs, |rule| rule.is_escalating()),
         "Whether a rule of a role gives `escalate`, `bind` or `impersonate`, by name or by `*` on what these verbs are for.",
     ),
     entry(
@@ -41,24 +43,22 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// More combinations than this are as good as all.
 const MAX_GRANTS: usize = 4_096;
 
+type Text<'b> = Cow<'b, [u8]>;
+
 /// A rule of a role. In a JSON Patch it can be only a part of one.
 #[derive(Default)]
-struct RoleRule {
-    verbs: Vec<Vec<u8>>,
-    groups: Vec<Vec<u8>>,
-    resources: Vec<Vec<u8>>,
-    urls: Vec<Vec<u8>>,
+struct RoleRule<'b> {
+    verbs: Vec<Text<'b>>,
+    groups: Vec<Text<'b>>,
+    resources: Vec<Text<'b>>,
+    urls: Vec<Text<'b>>,
     is_named: bool,
 }
 
-impl RoleRule {
-    fn new(rule: Json<'_>) -> Self {
+impl<'b> RoleRule<'b> {
+    fn new(rule: Json<'b>) -> Self {
         let list = |key| rule.last_member(key).into_iter().flat_map(Json::elements);
-        let strings = |key| {
-            list(key)
-                .filter_map(|text| Some(text.string()?.into_owned()))
-                .collect()
-        };
+        let strings = |key| list(key).filter_map(Json::string).collect();
         Self {
             verbs: strings("verbs"),
             groups: strings("apiGroups"),
@@ -77,11 +77,14 @@ impl RoleRule {
         self.verbs.is_empty() && self.resources.is_empty() && self.urls.is_empty()
     }
 
-    fn join(&mut self, other: Self) {
-        self.verbs.extend(other.verbs);
-        self.groups.extend(other.groups);
-        self.resources.extend(other.resources);
-        self.urls.extend(other.urls);
+    fn join(&mut self, other: &RoleRule<'_>) {
+        let owned = |texts: &[Text<'_>]| -> Vec<Text<'b>> {
+            texts.iter().map(|text| Cow::Owned(text.to_vec())).collect()
+        };
+        self.verbs.append(&mut owned(&other.verbs));
+        self.groups.append(&mut owned(&other.groups));
+        self.resources.append(&mut owned(&other.resources));
+        self.urls.append(&mut owned(&other.urls));
     }
 
     fn is_wildcard(&self) -> bool {
@@ -89,10 +92,9 @@ impl RoleRule {
     }
 
     fn is_escalating(&self) -> bool {
-        let verb =
-            |verb: &Vec<u8>| matches!(verb.as_slice(), b"escalate" | b"bind" | b"impersonate");
-        let guarded = |resource: &Vec<u8>| {
-            let name = resource.as_slice();
+        let verb = |verb: &Text<'_>| matches!(&**verb, b"escalate" | b"bind" | b"impersonate");
+        let guarded = |resource: &Text<'_>| {
+            let name = &**resource;
             let identities = matches!(
                 name,
                 b"*" | b"users" | b"groups" | b"serviceaccounts" | b"uids"
@@ -119,7 +121,7 @@ impl RoleRule {
             return false;
         }
         let named: &[u8] = if self.is_named { b":named" } else { b"" };
-        let core = [Vec::new()];
+        let core = [Text::default()];
         let groups = if self.groups.is_empty() {
             core.as_slice()
         } else {
@@ -129,30 +131,30 @@ impl RoleRule {
             for group in groups {
                 let group: &[u8] = if group.is_empty() { b"core" } else { group };
                 for resource in &self.resources {
-                    grants.add(&[verb, b" ".as_slice(), group, b"/", resource, named].concat());
+                    grants.add(&[&**verb, b" ", group, b"/", resource, named].concat());
                 }
             }
             for url in &self.urls {
-                grants.add(&[verb.as_slice(), b" ", url].concat());
+                grants.add(&[&**verb, b" ", url].concat());
             }
         }
         true
     }
 }
 
-fn has(list: &[Vec<u8>], word: &[u8]) -> bool {
-    list.iter().any(|text| text == word)
+fn has(list: &[Text<'_>], word: &[u8]) -> bool {
+    list.iter().any(|text| **text == *word)
 }
 
 /// Calls `visit` with every rule of the roles in the event's bodies. The parts that a JSON Patch writes one by one make one rule
 /// together, since nothing says what they are added to.
-fn each_rule(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(&RoleRule)) {
+fn each_rule(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(&RoleRule<'_>)) {
     if let Some(patch) = json_patch(inputs) {
         let mut parts = RoleRule::default();
         each_operation(patch, &mut |object| {
             for rule in elements(object, "rules").map(RoleRule::new) {
                 if rule.is_part() {
-                    parts.join(rule)
+                    parts.join(&rule)
                 } else {
                     visit(&rule)
                 }
@@ -171,7 +173,7 @@ fn each_rule(inputs: &Inputs<'_, '_>, visit: &mut dyn FnMut(&RoleRule)) {
 }
 
 /// Whether it holds for any rule; absent when there is none.
-fn any<'e>(inputs: &Inputs<'_, 'e>, holds: fn(&RoleRule) -> bool) -> Values<'e> {
+fn any<'e>(inputs: &Inputs<'_, 'e>, holds: fn(&RoleRule<'_>) -> bool) -> Values<'e> {
     let mut found = None;
     each_rule(inputs, &mut |rule| {
         found = Some(found == Some(true) || holds(rule))
