@@ -175,7 +175,12 @@ pub(super) const TECHNIQUES: &[Technique] = &[
         &["initial-access"],
     ),
     other("T1199", "Trusted Relationship", &["initial-access"]),
-    containers("T1204", "User Execution", &["execution"]),
+    unseen(
+        "T1204",
+        "User Execution",
+        &["execution"],
+        "That somebody was led to run an image is in no log; what runs is, by its name.",
+    ),
     unseen(
         "T1204.003",
         "Malicious Image",
