@@ -61,6 +61,8 @@ pub enum Reason {
     StageOmitted(PolicyStage),
     /// A body that the rule reads is not recorded: the level is, and the level that it takes.
     LevelTooLow(PolicyLevel, PolicyLevel),
+    /// It can fire, but not in every way that it has: the level is, and the level that all take.
+    Weaker(PolicyLevel, PolicyLevel),
 }
 
 /// What a policy records, kind by kind.
@@ -119,7 +121,10 @@ fn of_condition(
         let decision = kind.probe.decide(policy);
         match reason(condition, known, &kind, &decision, solver) {
             None => tally.covered += 1,
-            Some(reason) => tally.gap(decision.matched_rule, reason).add(&kind),
+            Some(reason) => {
+                tally.covered += usize::from(matches!(reason, Reason::Weaker(..)));
+                tally.gap(decision.matched_rule, reason).add(&kind);
+            }
         }
     });
     let verdict = match (tally.covered, tally.gaps.is_empty()) {
@@ -154,9 +159,10 @@ fn reason(
             level: Some(decision.level),
             ..known
         };
-        let is_silent = solver.answer(condition, &recorded) == Answer::False;
-        (is_silent || decision.level < needed)
-            .then_some(Reason::LevelTooLow(decision.level, needed))
+        if solver.answer(condition, &recorded) == Answer::False {
+            return Some(Reason::LevelTooLow(decision.level, needed));
+        }
+        (decision.level < needed).then_some(Reason::Weaker(decision.level, needed))
     });
     let reasons: Vec<Option<Reason>> = reasons.collect();
     if reasons.contains(&None) {

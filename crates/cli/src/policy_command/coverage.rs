@@ -86,7 +86,8 @@ fn gap_text(gap: &Gap) -> String {
     let reason = match gap.reason {
         Reason::NotRecorded => "records nothing".to_owned(),
         Reason::StageOmitted(stage) => format!("omits the stage {stage}"),
-        Reason::LevelTooLow(has, needs) => format!("records {has}, which takes {needs}"),
+        Reason::LevelTooLow(has, needs) => format!("records {has}, it takes {needs}"),
+        Reason::Weaker(has, needs) => format!("records {has}, it takes {needs} to see all"),
     };
     let mut text = format!(
         "{by}: {reason}: {} {}",
@@ -166,6 +167,7 @@ impl<'c> GapShape<'c> {
                 Reason::NotRecorded => "not recorded".to_owned(),
                 Reason::StageOmitted(stage) => format!("stage {stage} omitted"),
                 Reason::LevelTooLow(has, needs) => format!("level {has}, needs {needs}"),
+                Reason::Weaker(has, needs) => format!("level {has}, needs {needs} to see all"),
             },
             verbs: &gap.verbs,
             resources: &gap.resources,
