@@ -37,6 +37,7 @@ pub(crate) struct Setup {
     pub(crate) rules: String,
     pub(crate) outputs: String,
     pub(crate) journal: String,
+    pub(crate) limits: String,
     pub(crate) stdin: Stdio,
 }
 
@@ -52,6 +53,7 @@ impl Setup {
             rules: format!("{{default_rules: false, files: [{}]}}", path("rules.yaml")),
             outputs: format!("[file: {{path: {}}}]", path("alerts.jsonl")),
             journal: "{}".to_owned(),
+            limits: "{}".to_owned(),
             stdin: Stdio::null(),
             folder,
         }
@@ -60,6 +62,13 @@ impl Setup {
     /// A file of this name in the test's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Lets only rules of this file run.
+    pub(crate) fn with_rules(mut self, name: &str, rules: &str) -> Self {
+        let file = self.write(name, rules);
+        self.rules = format!("{{default_rules: false, files: [{}]}}", file.display());
+        self
     }
 
     /// Writes a file into the test's folder.
@@ -76,10 +85,11 @@ impl Setup {
     /// The command that runs the daemon.
     pub(crate) fn command(&self) -> Command {
         let config = format!(
-            "state_dir: {}\nsources: {}\nrules: {}\njournal: {}\noutputs: {}\nhealth: {{listen: '127.0.0.1:0'}}\n",
+            "state_dir: {}\nsources: {}\nrules: {}\nstate: {}\njournal: {}\noutputs: {}\nhealth: {{listen: '127.0.0.1:0'}}\n",
             self.state.display(),
             self.sources,
             self.rules,
+            self.limits,
             self.journal,
             self.outputs
         );

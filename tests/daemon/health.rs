@@ -65,6 +65,29 @@ fn metrics_count_what_happened() {
     );
 }
 
+/// The tables of the page are those of the catalogue; this is about what is really served.
+#[test]
+fn the_metrics_that_are_served_are_those_that_are_documented() {
+    let mut setup = Setup::new();
+    let daemon = setup.start();
+    let body = daemon.get("/metrics").body;
+    let families = body.lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        Some(format!("{name}{suffix}"))
+    });
+    let page = include_str!("../../docs/metrics.md");
+    let listed = page.lines().filter_map(|line| {
+        let row = line.strip_prefix("| `")?;
+        let (name, rest) = row.split_once("` | ")?;
+        (rest.starts_with("counter |") || rest.starts_with("gauge |")).then(|| name.to_owned())
+    });
+    let (served, listed): (HashSet<_>, HashSet<_>) = (families.collect(), listed.collect());
+    assert!(served.len() > 50, "{served:?}");
+    let differing: Vec<_> = served.symmetric_difference(&listed).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
 /// The grammar of OpenMetrics, as far as it is used.
 #[test]
 fn metrics_are_openmetrics() {

@@ -13,6 +13,7 @@
 
 mod alerts;
 mod authority;
+mod correlations;
 mod crash;
 mod daemon;
 mod drain;
@@ -24,8 +25,10 @@ mod http_output;
 mod introduction;
 mod make_run;
 mod receiver;
+mod refused_rules;
 mod reload;
 mod sender;
 mod start;
+mod state;
 mod tls;
 mod webhook;

@@ -99,7 +99,7 @@ fn make_run_shows_alerts_and_stays_up() {
     }
     let alerts: Vec<_> = seen
         .iter()
-        .filter(|line| line.contains("Warning Exec into a pod (user="))
+        .filter(|line| line.contains("Exec into a pod (kv.effectiveUser="))
         .collect();
     assert!(alerts.len() >= 2, "{}", seen.join("\n"));
     assert!(

@@ -5,6 +5,8 @@
 //! worse than a daemon that does not start.
 
 mod read;
+mod size;
+mod state;
 mod tree;
 mod wording;
 
@@ -23,6 +25,7 @@ use crate::args::Matching;
 use crate::rule_set::{Profile, RuleChoice};
 
 pub(crate) use read::{ConfigReport, read, read_or_fail, schema};
+pub(crate) use state::StateConfig;
 
 /// The configuration of `kubevigil run`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) sources: SourcesConfig,
     /// Which rules run.
     pub(crate) rules: RulesConfig,
+    /// How much correlations may remember.
+    pub(crate) state: StateConfig,
     /// How much the journal of events keeps.
     pub(crate) journal: JournalConfig,
     /// Where alerts go. Default: standard output, as text.
@@ -198,6 +203,7 @@ impl Default for Config {
             state_dir: None,
             sources: SourcesConfig::default(),
             rules: RulesConfig::default(),
+            state: StateConfig::default(),
             journal: JournalConfig::default(),
             outputs: vec![OutputConfig::Stdout(for_people())],
             health: HealthConfig::default(),

@@ -200,9 +200,12 @@ impl Reading {
             let span = spot(root, &["outputs".to_owned()]).key;
             self.mistake(format!("outputs: {error}"), span, None);
         }
-        if let Some((key, message)) = config.journal.contradiction() {
-            let path = ["journal".to_owned(), key.to_owned()];
-            self.mistake(in_path(message, &path), spot(root, &path).key, None);
+        let journal = ("journal", config.journal.contradiction());
+        for (section, contradiction) in [journal, ("state", config.state.contradiction())] {
+            if let Some((key, message)) = contradiction {
+                let path = [section.to_owned(), key.to_owned()];
+                self.mistake(in_path(message, &path), spot(root, &path).key, None);
+            }
         }
         for (position, select) in config.rules.select.iter().enumerate() {
             if select.enable.is_none() && select.disable.is_none() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use kubevigil_alerts::config::OutputConfig;
 
 use crate::config::{Config, SourcesConfig};
+use crate::run::live_rules::Ruling;
 
 /// What is said, gathered while the configuration is still at hand.
 #[derive(Debug)]
@@ -55,13 +56,18 @@ impl Banner {
     /// Says it.
     pub(crate) fn say(
         &self,
-        rules: usize,
+        rules: &Ruling,
         webhook: Option<SocketAddr>,
         health: Option<SocketAddr>,
     ) {
+        let refused = match rules.refused {
+            0 => String::new(),
+            refused => format!(" ({refused} refused, see above)"),
+        };
         tracing::info!(
-            "kubevigil {} is running: {rules} rules, state in {}",
+            "kubevigil {} is running: {} rules{refused}, state in {}",
             env!("CARGO_PKG_VERSION"),
+            rules.count_rules(),
             self.state_dir
         );
         self.say_sources(webhook);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use kubevigil_alerts::deliveries::{Deliveries, Surroundings};
 use kubevigil_alerts::outbox::Outbox;
+use kubevigil_detect::StateLimits;
 use kubevigil_journal::{Journal, Options, Recovery};
 use kubevigil_sources::Intake;
 use kubevigil_sources::webhook::{Handle, Webhook};
@@ -17,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::hostname::hostname;
 use crate::run::banner::Banner;
-use crate::run::detector::DetectCounters;
+use crate::run::detector::figures::DetectCounters;
 use crate::run::detector_thread::DetectorThread;
 use crate::run::health::HealthServer;
 use crate::run::intake::JournalIntake;
@@ -42,6 +43,7 @@ pub(crate) struct Daemon {
     events: Journal,
     alerts: Outbox,
     rules: Arc<LiveRules>,
+    limits: StateLimits,
     webhook: Option<Webhook>,
     readers: Readers,
     deliveries: Deliveries,
@@ -88,6 +90,7 @@ impl Daemon {
             events,
             alerts,
             rules,
+            limits: config.state.limits(),
             webhook,
             readers,
             deliveries,
@@ -115,7 +118,8 @@ impl Daemon {
 
     fn start(self) -> anyhow::Result<Running> {
         let detect = Arc::<DetectCounters>::default();
-        let detector = DetectorThread::start(&self.events, &self.alerts, &self.rules, &detect)?;
+        let (events, alerts) = (&self.events, &self.alerts);
+        let detector = DetectorThread::start(events, alerts, &self.rules, self.limits, &detect)?;
         let metrics = Arc::new(Metrics {
             events: self.events.clone(),
             alerts: self.alerts.journal().clone(),
@@ -138,7 +142,7 @@ impl Daemon {
             .map(HealthServer::address)
             .transpose()?;
         self.banner.say(
-            self.rules.current().matcher.rules().len(),
+            &self.rules.current(),
             self.webhook.as_ref().map(Webhook::address),
             health,
         );
@@ -173,7 +177,11 @@ impl Running {
         // Reading files and compiling thousands of rules would hold up the connections of this thread.
         let reloading = tokio::task::spawn_blocking(move || {
             match rules.reload() {
-                Ok(rules) => tracing::info!(rules, "rules reloaded"),
+                Ok(rules) => tracing::info!(
+                    rules = rules.count_rules(),
+                    refused = rules.refused,
+                    "rules reloaded"
+                ),
                 Err(error) => tracing::error!(
                     error = format!("{error:#}"),
                     "the new rules were not loaded; the old ones stay in force"

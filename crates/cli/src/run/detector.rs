@@ -1,27 +1,30 @@
 //! From the journal of events, through the rules, into the journal of alerts.
 //!
 //! One thread reads events in order, so alerts have one order too. It appends what it found to the outbox and commits its place
-//! among the events once that is on disk. A crash in between repeats events, whose alerts have the same identities: the outbox
-//! knows its newest and does not take them twice. So places need not be committed with every round, each commit being a write to
-//! disk, as long as the alerts since the last one are fewer than the outbox remembers (`progress::COMMIT_ALERTS`).
+//! among the events, together with what correlations remember there, once that is on disk. A crash in between repeats events, whose
+//! alerts have the same identities: the outbox knows its newest and does not take them twice. So places need not be committed with
+//! every round, each commit being a write to disk, as long as the alerts since the last one are fewer than the outbox remembers
+//! (`progress::COMMIT_ALERTS`).
 
+pub(crate) mod checkpoint;
+pub(crate) mod figures;
 mod progress;
+mod stream;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use kubevigil_alerts::Alert;
 use kubevigil_alerts::outbox::Outbox;
-use kubevigil_alerts::{Alert, EventSummary};
-use kubevigil_audit::json::PathScratch;
-use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::{Position, Scratch};
-use kubevigil_journal::{Place, ReadError, Reader, Record, Ticket};
-use kubevigil_sources::Origin;
+use kubevigil_journal::{Journal, Place, ReadError, Reader, Record, Ticket};
 use kubevigil_sources::envelope::Envelope;
 
+use crate::run::detector::figures::{DetectCounters, Snapshot};
 use crate::run::detector::progress::Progress;
 use crate::run::live_rules::{LiveRules, Ruling};
+
+pub(crate) use crate::run::detector::stream::Stream;
 
 /// So many events that cannot be read are logged one by one.
 const LOGGED_UNREADABLE: u64 = 100;
@@ -33,27 +36,21 @@ pub(crate) const READER: &str = "detect";
 const ROUND_EVENTS: usize = 4_096;
 /// Most bytes of one round: what waits in memory until its alerts are on disk.
 const ROUND_BYTES: usize = 8 << 20;
+/// About the most events that the alerts of one round are about, for the same reason.
+const ROUND_EVIDENCE: usize = 2 * ROUND_EVENTS;
 /// How long a quiet journal is waited for.
 const IDLE: Duration = Duration::from_millis(250);
-
-/// What the detector counts.
-#[derive(Debug, Default)]
-pub(crate) struct DetectCounters {
-    /// Events that were put to the rules.
-    pub(crate) events: AtomicU64,
-    /// Events whose bytes could not be read.
-    pub(crate) unreadable: AtomicU64,
-    /// Alerts that were appended to the outbox.
-    pub(crate) alerts: AtomicU64,
-    /// Alerts that the outbox had already.
-    pub(crate) repeated: AtomicU64,
-}
+/// How old what metrics say of the state may become.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The detector's thread before it starts.
 pub(crate) struct Detector {
     pub(crate) events: Reader,
+    /// The same, to commit to.
+    pub(crate) journal: Journal,
     pub(crate) alerts: Outbox,
     pub(crate) rules: Arc<LiveRules>,
+    pub(crate) stream: Stream,
     pub(crate) counters: Arc<DetectCounters>,
     /// Stop when there is nothing left to read.
     pub(crate) drain: Arc<AtomicBool>,
@@ -71,10 +68,12 @@ struct Found {
 impl Detector {
     /// Reads until it is told to stop.
     ///
-    /// While the alerts of one round are brought to disk, the next round is put to the rules.
+    /// While the alerts of one round are brought to disk, the next round is put to the rules. A commit waits for those alerts: what is
+    /// remembered then is what was there behind the last event of the round.
     pub(crate) fn run(mut self) {
-        let (mut stream, mut progress) = (Stream::default(), Progress::default());
+        let mut progress = Progress::default();
         let mut before: Option<Found> = None;
+        let mut looked = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             // Looked at first: what is journaled before it is set must be read.
             let draining = self.drain.load(Ordering::Relaxed);
@@ -89,15 +88,26 @@ impl Detector {
             if draining && records.is_empty() && before.is_none() {
                 break;
             }
-            let found = self.round(&records, &mut stream);
-            if !self.settle(before.take(), &mut progress) {
+            let rules = self.changed_rules();
+            if rules.is_some() || progress.due() {
+                if !self.settle(before.take(), &mut progress) {
+                    return;
+                }
+                self.commit(&mut progress);
+            }
+            if let Some(rules) = rules {
+                self = self.adopt(rules);
+            }
+            if records.is_empty() || looked.elapsed() >= LOOK_EVERY {
+                self.look();
+                looked = Instant::now();
+            }
+            if !self.rounds(&records, &mut before, &mut progress) {
                 return;
             }
-            before = found;
-            progress.commit_if_due(&self.events);
         }
         if self.settle(before, &mut progress) {
-            progress.commit(&self.events);
+            self.commit(&mut progress);
         }
     }
 
@@ -114,72 +124,117 @@ impl Detector {
         }
     }
 
-    /// Puts events to the rules and sends their alerts on their way to disk.
-    fn round(&self, records: &[Record], stream: &mut Stream) -> Option<Found> {
-        let last = records.last()?.place;
-        let ruling = self.rules.current();
-        let mut alerts = Vec::new();
-        for record in records {
-            self.detect(record, &ruling, stream, &mut alerts);
+    /// Other rules than before, if there are.
+    fn changed_rules(&self) -> Option<Arc<Ruling>> {
+        let current = self.rules.current();
+        (!Arc::ptr_eq(&current, &self.stream.ruling)).then_some(current)
+    }
+
+    /// Goes on under other rules.
+    fn adopt(self, rules: Arc<Ruling>) -> Self {
+        let stream = self.stream.adopt(rules);
+        self.counters.state.restored(stream.state.restored());
+        checkpoint::report(stream.state.restored());
+        Self { stream, ..self }
+    }
+
+    /// Leaves behind how large the state is, for the metrics.
+    fn look(&self) {
+        self.counters.state.view.store(Arc::new(self.stream.view()));
+    }
+
+    /// Writes down how far it is and what it remembers there. All that was detected must be settled.
+    fn commit(&self, progress: &mut Progress) {
+        let Some(place) = progress.done() else { return };
+        let begin = Instant::now();
+        let written = checkpoint::write(&self.journal, place, &self.stream);
+        let (figures, took) = (&self.counters.state, begin.elapsed());
+        match &written {
+            Ok(bytes) => figures.written(Snapshot {
+                bytes: *bytes,
+                took,
+                at: Instant::now(),
+            }),
+            Err(_) => drop(figures.failed_snapshots.fetch_add(1, Ordering::Relaxed)),
         }
+        progress.committed(written.map(drop), took);
+    }
+
+    /// Puts events to the rules in rounds. False when it was told to stop before the alerts of one were on disk.
+    fn rounds(
+        &mut self,
+        mut records: &[Record],
+        before: &mut Option<Found>,
+        progress: &mut Progress,
+    ) -> bool {
+        loop {
+            let (found, rest) = self.round(records);
+            if !self.settle(before.take(), progress) {
+                return false;
+            }
+            *before = found;
+            records = rest;
+            if records.is_empty() {
+                return true;
+            }
+        }
+    }
+
+    /// Puts events to the rules and sends their alerts on their way to disk; gives the events back that are for the next round.
+    fn round<'r>(&mut self, records: &'r [Record]) -> (Option<Found>, &'r [Record]) {
+        let (mut alerts, mut evidence, mut taken) = (Vec::new(), 0, 0);
+        for record in records {
+            let known = alerts.len();
+            self.detect(record, &mut alerts);
+            taken += 1;
+            let new = alerts.iter().skip(known);
+            evidence += new.map(|alert| 1 + alert.evidence.len()).sum::<usize>();
+            if evidence > ROUND_EVIDENCE {
+                break;
+            }
+        }
+        let (round, rest) = records.split_at(taken);
+        let Some(last) = round.last() else {
+            return (None, rest);
+        };
         self.counters
             .events
-            .fetch_add(records.len() as u64, Ordering::Relaxed);
+            .fetch_add(taken as u64, Ordering::Relaxed);
         let ticket = if alerts.is_empty() {
             None
         } else {
             self.alerts.append(&alerts).ok()
         };
-        Some(Found {
+        let found = Found {
             alerts,
             ticket,
-            last,
-        })
+            last: last.place,
+        };
+        (Some(found), rest)
     }
 
-    fn detect(
-        &self,
-        record: &Record,
-        ruling: &Ruling,
-        stream: &mut Stream,
-        alerts: &mut Vec<Alert>,
-    ) {
-        let envelope = match Envelope::decode(&record.payload) {
-            Ok(envelope) => envelope,
-            Err(error) => return self.unreadable(record.place, &error),
+    fn detect(&mut self, record: &Record, alerts: &mut Vec<Alert>) {
+        let detected = match Envelope::decode(&record.payload) {
+            Ok(envelope) => {
+                let detected = self.stream.detect(&envelope, record.place, alerts);
+                detected.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
         };
-        stream.number += 1;
-        let position = Position {
-            number: stream.number,
-            first_time: stream.first_time,
-            received: Timestamp {
-                nanoseconds: envelope.received,
-            },
-        };
-        let found =
-            match ruling
-                .matcher
-                .detect(&envelope.arrival.raw, &position, &mut stream.scratch)
-            {
-                Ok(found) => found,
-                Err(error) => return self.unreadable(record.place, &error),
-            };
-        stream.first_time.get_or_insert(found.time);
-        if found.list.is_empty() {
-            return;
-        }
-        let summary = summary(&envelope, record.place, &mut stream.summary);
-        for detection in found.list {
-            ruling.count(detection.rule_number);
-            alerts.push(Alert::new(&detection, &summary));
+        if let Err(error) = detected {
+            self.unreadable(record.place, &error);
         }
     }
 
-    fn unreadable(&self, place: Place, error: &impl std::fmt::Display) {
+    fn unreadable(&self, place: Place, error: &str) {
         let before = self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
         // Whoever can send events could fill the log with these. The counter has them all.
         if before < LOGGED_UNREADABLE {
-            tracing::warn!(place = place.number(), %error, "an event in the journal cannot be read; the rules have not seen it");
+            tracing::warn!(
+                place = place.number(),
+                error,
+                "an event in the journal cannot be read; the rules have not seen it"
+            );
         }
     }
 
@@ -236,25 +291,4 @@ impl Detector {
             .fetch_add(appended.duplicates, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// What is known about the stream of events since the start, and memory that is used again for each of them.
-#[derive(Default)]
-struct Stream {
-    number: u64,
-    first_time: Option<Timestamp>,
-    scratch: Scratch,
-    summary: PathScratch,
-}
-
-/// Who did what, and where the event is to be found.
-fn summary(envelope: &Envelope, place: Place, scratch: &mut PathScratch) -> EventSummary {
-    let mut summary = EventSummary::read(&envelope.arrival.raw, scratch);
-    summary.event.place = Some(place.number());
-    (summary.event.file, summary.event.line) = match &envelope.origin {
-        Origin::File(path) => (Some(path.to_string()), Some(envelope.arrival.line)),
-        Origin::Stdin => (Some("-".to_owned()), Some(envelope.arrival.line)),
-        Origin::Webhook => (None, None),
-    };
-    summary
 }

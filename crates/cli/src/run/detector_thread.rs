@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use kubevigil_alerts::outbox::Outbox;
+use kubevigil_detect::StateLimits;
 use kubevigil_journal::{Journal, ReaderStart};
 
-use crate::run::detector::{DetectCounters, Detector, READER};
+use crate::run::detector::figures::DetectCounters;
+use crate::run::detector::{Detector, READER, checkpoint};
 use crate::run::live_rules::LiveRules;
 
 /// A detector at work.
@@ -21,20 +23,24 @@ pub(crate) struct DetectorThread {
 }
 
 impl DetectorThread {
-    /// Starts behind what was detected before.
+    /// Starts behind what was detected before, remembering what it had to.
     pub(crate) fn start(
         events: &Journal,
         alerts: &Outbox,
         rules: &Arc<LiveRules>,
+        limits: StateLimits,
         counters: &Arc<DetectCounters>,
     ) -> anyhow::Result<Self> {
+        let stream = checkpoint::read(events, rules.current(), limits, &counters.state)?;
         let (drain, stop) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let detector = Detector {
             events: events
                 .reader(READER, ReaderStart::Oldest)
                 .context("cannot read the journal of events")?,
+            journal: events.clone(),
             alerts: alerts.clone(),
             rules: Arc::clone(rules),
+            stream,
             counters: Arc::clone(counters),
             drain: Arc::clone(&drain),
             stop: Arc::clone(&stop),

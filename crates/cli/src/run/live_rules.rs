@@ -1,14 +1,16 @@
 //! The rules that run, and their replacement while they do.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::ensure;
 use arc_swap::ArcSwap;
 use kubevigil_detect::Matcher;
 
 use crate::args::Matching;
 use crate::config::RulesConfig;
-use crate::rule_set::RuleSet;
+use crate::rule_set::{Refused, RuleSet};
 
 /// The compiled rules. Readers take the current ones without waiting; [`LiveRules::reload`] replaces them at once.
 #[derive(Debug)]
@@ -25,12 +27,27 @@ pub(crate) struct LiveRules {
 #[derive(Debug)]
 pub(crate) struct Ruling {
     pub(crate) matcher: Matcher,
-    /// In the order of the matcher's rules.
+    /// How often each rule that can raise alerts has matched: the first ones of the matcher's rules.
     pub(crate) matches: Vec<AtomicU64>,
+    /// How many of the matches raised no alert, since the correlation had raised one for the same group.
+    pub(crate) suppressed: Vec<AtomicU64>,
+    /// Rules that were refused because of their mistakes, and other parts of rule files.
+    pub(crate) refused: usize,
+    /// A whole file is among them.
+    lacks_file: bool,
+}
+
+/// What is counted of a rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RuleCounts {
+    /// Events that it matched, or that left it satisfied.
+    pub(crate) matches: u64,
+    /// Those of them that raised no alert.
+    pub(crate) suppressed: u64,
 }
 
 impl LiveRules {
-    /// Loads the rules for the first time; any mistake in them is an error.
+    /// Loads the rules for the first time. A file of Falco's with a mistake is an error; a rule of Sigma's is refused alone.
     pub(crate) fn load(config: RulesConfig) -> anyhow::Result<Self> {
         let ruling = compile(&config)?;
         Ok(Self {
@@ -46,24 +63,47 @@ impl LiveRules {
         self.current.load_full()
     }
 
-    /// Reads the rule files again. If they have a mistake, the old rules stay.
-    pub(crate) fn reload(&self) -> anyhow::Result<usize> {
-        let mut ruling = match compile(&self.config) {
+    /// Reads the rule files again. If they cannot be loaded, the old rules stay.
+    ///
+    /// Nor are they replaced when a file is refused as a whole: it may be half written, and at that moment nobody must lose all of its rules.
+    pub(crate) fn reload(&self) -> anyhow::Result<Arc<Ruling>> {
+        let compiled = compile(&self.config).and_then(|ruling| {
+            ensure!(!ruling.lacks_file, "a file cannot be read as rules");
+            Ok(ruling)
+        });
+        let mut ruling = match compiled {
             Ok(ruling) => ruling,
             Err(error) => {
                 self.failed_reloads.fetch_add(1, Ordering::Relaxed);
                 return Err(error);
             }
         };
-        ruling.inherit_matches(&self.current());
-        let count = ruling.matcher.rules().len();
-        self.current.store(Arc::new(ruling));
+        ruling.inherit_counts(&self.current());
+        let ruling = Arc::new(ruling);
+        self.current.store(Arc::clone(&ruling));
         self.reloads.fetch_add(1, Ordering::Relaxed);
-        Ok(count)
+        Ok(ruling)
     }
 }
 
 impl Ruling {
+    /// How many rules can raise alerts.
+    pub(crate) fn count_rules(&self) -> usize {
+        self.matches.len()
+    }
+
+    /// What was counted of the rules, by their names; those of Sigma's rules need not be unique.
+    pub(crate) fn counts(&self) -> BTreeMap<&str, RuleCounts> {
+        let counts = self.matches.iter().zip(&self.suppressed);
+        let mut sums = BTreeMap::<&str, RuleCounts>::new();
+        for (rule, (matches, suppressed)) in self.matcher.rules().iter().zip(counts) {
+            let sum = sums.entry(&rule.name).or_default();
+            sum.matches += matches.load(Ordering::Relaxed);
+            sum.suppressed += suppressed.load(Ordering::Relaxed);
+        }
+        sums
+    }
+
     /// Counts a match of the rule at this position.
     pub(crate) fn count(&self, rule_number: usize) {
         if let Some(matches) = self.matches.get(rule_number) {
@@ -71,17 +111,27 @@ impl Ruling {
         }
     }
 
-    /// Rules that were there before keep their count: a counter must not go back.
-    fn inherit_matches(&mut self, old: &Self) {
-        for (rule, count) in self.matcher.rules().iter().zip(&mut self.matches) {
-            let known = old
-                .matcher
-                .rules()
-                .iter()
-                .zip(&old.matches)
-                .find(|(known, _)| known.name == rule.name);
-            if let Some((_, before)) = known {
-                *count = AtomicU64::new(before.load(Ordering::Relaxed));
+    /// Counts that such a match raised no alert.
+    pub(crate) fn suppress(&self, rule_number: usize) {
+        if let Some(suppressed) = self.suppressed.get(rule_number) {
+            suppressed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Rules that were there before keep their counts: a counter must not go back.
+    fn inherit_counts(&mut self, old: &Self) {
+        let rules = old.matcher.rules().iter();
+        let counts = old.matches.iter().zip(&old.suppressed);
+        let known = rules
+            .zip(counts)
+            .map(|(rule, counts)| (&*rule.name, counts));
+        let mut known: HashMap<&str, _> = known.collect();
+        let counts = self.matches.iter_mut().zip(&mut self.suppressed);
+        for (rule, (matches, suppressed)) in self.matcher.rules().iter().zip(counts) {
+            // Of rules with the same name, which the metrics add up, one goes on counting.
+            if let Some((before, suppressed_before)) = known.remove(&*rule.name) {
+                *matches = AtomicU64::new(before.load(Ordering::Relaxed));
+                *suppressed = AtomicU64::new(suppressed_before.load(Ordering::Relaxed));
             }
         }
     }
@@ -89,12 +139,37 @@ impl Ruling {
 
 fn compile(config: &RulesConfig) -> anyhow::Result<Ruling> {
     let rule_set = RuleSet::load(&config.choice());
-    rule_set.require_loaded()?;
+    rule_set.accept()?;
+    rule_set.refused.iter().for_each(log);
     let matcher = Matcher::compile(&rule_set.selected, Matching::from(config.matching).into())?;
-    let matches = matcher
-        .rules()
-        .iter()
-        .map(|_| AtomicU64::default())
-        .collect();
-    Ok(Ruling { matcher, matches })
+    let zeros = || rule_set.selected.iter().map(|_| AtomicU64::default());
+    Ok(Ruling {
+        matcher,
+        matches: zeros().collect(),
+        suppressed: zeros().collect(),
+        refused: rule_set.refused.len(),
+        lacks_file: rule_set
+            .refused
+            .iter()
+            .any(|refused| refused.kind == "file"),
+    })
+}
+
+fn log(refused: &Refused) {
+    let Refused {
+        name,
+        kind,
+        file,
+        line,
+        reason,
+        ..
+    } = refused;
+    tracing::warn!(
+        name,
+        kind,
+        file,
+        line,
+        reason,
+        "refused because of its mistakes; everything else runs"
+    );
 }

@@ -1,6 +1,8 @@
 //! Metrics and health: read from the parts' own counters when somebody asks, so that counting costs the parts nothing more.
 
 mod catalogue;
+#[cfg(test)]
+mod documented;
 mod page;
 
 use std::fmt;
@@ -14,7 +16,7 @@ use kubevigil_sources::counters::SourceCounters;
 use kubevigil_sources::webhook::WebhookCounters;
 use prometheus_client::registry::Registry;
 
-use crate::run::detector::DetectCounters;
+use crate::run::detector::figures::DetectCounters;
 use crate::run::live_rules::LiveRules;
 
 /// Everything that is counted.

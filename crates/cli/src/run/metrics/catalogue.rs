@@ -1,15 +1,17 @@
 //! Every metric, once: its name, its help, where its value comes from. The prefix `kubevigil_` and, for counters, the suffix
-//! `_total` are added when they are written.
+//! `_total` are added when they are written. docs/metrics.md is
+//! compared with these tables.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use kubevigil_alerts::metrics::OutputCounts;
 use kubevigil_journal::{ReaderStats, Stats};
 use kubevigil_sources::counters::SourceCounters;
 use kubevigil_sources::webhook::WebhookCounters;
 
-use crate::run::detector::DetectCounters;
-use crate::run::live_rules::LiveRules;
+use crate::run::detector::figures::{CorrelationFigures, DetectCounters, StateFigures};
+use crate::run::live_rules::{LiveRules, RuleCounts};
 
 /// A metric of each `T` there is.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// A time span that goes up and down. The value is in microseconds, what is shown in seconds.
+    Seconds,
 }
 
 const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
@@ -41,6 +45,16 @@ const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64
 
 const fn gauge<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
     let kind = Kind::Gauge;
+    Metric {
+        kind,
+        name,
+        help,
+        value,
+    }
+}
+
+const fn seconds<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
+    let kind = Kind::Seconds;
     Metric {
         kind,
         name,
@@ -82,6 +96,10 @@ pub(super) const SOURCES: &[Metric<SourceCounters>] = &[
         |s| s.truncations.get(),
     ),
 ];
+
+/// Of the webhook by status.
+pub(super) const ANSWERS: &[Metric<u64>] =
+    &[counter("webhook_answers", "Answers by status", |a| *a)];
 
 /// Of the webhook, beside what it counts as a source.
 pub(super) const WEBHOOK: &[Metric<WebhookCounters>] = &[
@@ -148,9 +166,14 @@ pub(super) const DETECTION: &[Metric<DetectCounters>] = &[
 
 /// Of the rules.
 pub(super) const RULES: &[Metric<LiveRules>] = &[
-    gauge("rules", "Rules in force", |r| {
-        r.current().matches.len() as u64
+    gauge("rules", "Rules in force that can raise alerts", |r| {
+        r.current().count_rules() as u64
     }),
+    gauge(
+        "rules_refused",
+        "Rules and other parts of rule files that take no part because of their mistakes",
+        |r| r.current().refused as u64,
+    ),
     counter(
         "rule_reloads",
         "Times that other rules were put in place",
@@ -160,6 +183,107 @@ pub(super) const RULES: &[Metric<LiveRules>] = &[
         "rule_reload_failures",
         "Times that new rules could not be loaded",
         |r| r.failed_reloads.load(Relaxed),
+    ),
+];
+
+/// By rule.
+pub(super) const MATCHES: &[Metric<RuleCounts>] = &[
+    counter(
+        "rule_matches",
+        "Events that a rule matched, or that left a correlation satisfied",
+        |r| r.matches,
+    ),
+    counter(
+        "rule_suppressed",
+        "Matches of correlations that raised no alert, by reason; repeated: there was one for the same group within the time span",
+        |r| r.suppressed,
+    ),
+];
+
+/// By correlation.
+pub(super) const CORRELATIONS: &[Metric<CorrelationFigures>] = &[
+    gauge("correlation_groups", "Groups that are remembered", |c| {
+        c.groups
+    }),
+    gauge(
+        "correlation_entries",
+        "Events or values that are remembered",
+        |c| c.entries,
+    ),
+    gauge(
+        "correlation_bytes",
+        "Memory of the correlation, without receipts",
+        |c| c.bytes,
+    ),
+    counter(
+        "correlation_evicted_groups",
+        "Groups that were forgotten because of a limit",
+        |c| c.evicted_groups,
+    ),
+    counter(
+        "correlation_evicted_events",
+        "Events or values that were forgotten because of a limit",
+        |c| c.evicted_events,
+    ),
+    counter(
+        "correlation_late_events",
+        "Events that came too late to be looked at",
+        |c| c.late_events,
+    ),
+];
+
+/// Of the state of all correlations.
+pub(super) const STATE: &[Metric<StateFigures>] = &[
+    gauge(
+        "state_bytes",
+        "Memory of all correlations, receipts included",
+        |s| s.view.load().bytes,
+    ),
+    gauge(
+        "state_limit_bytes",
+        "The most that correlations may remember",
+        |s| s.limit.load(Relaxed),
+    ),
+    gauge(
+        "state_receipt_bytes",
+        "Memory of what is kept of events to show as evidence",
+        |s| s.view.load().receipt_bytes,
+    ),
+    counter(
+        "state_kept",
+        "Correlations that went on where they were, after the start or a reload",
+        |s| s.kept.load(Relaxed),
+    ),
+    counter(
+        "state_dropped",
+        "Correlations whose memory was given up then, since they are gone or ask something else",
+        |s| s.dropped.load(Relaxed),
+    ),
+    counter(
+        "state_unreadable",
+        "States that could not be read after the start, so that all correlations began anew",
+        |s| s.unreadable.load(Relaxed),
+    ),
+    counter("state_snapshots", "Snapshots that were written", |s| {
+        s.snapshots.load(Relaxed)
+    }),
+    counter(
+        "state_snapshot_failures",
+        "Snapshots that could not be written",
+        |s| s.failed_snapshots.load(Relaxed),
+    ),
+    gauge("state_snapshot_bytes", "Size of the last snapshot", |s| {
+        s.last().map_or(0, |last| last.bytes)
+    }),
+    seconds(
+        "state_snapshot_duration_seconds",
+        "Time that the last snapshot took to make and to write",
+        |s| s.last().map_or(0, |last| microseconds(last.took)),
+    ),
+    seconds(
+        "state_snapshot_age_seconds",
+        "Time since the last snapshot; without new events there is none",
+        |s| s.last().map_or(0, |last| microseconds(last.at.elapsed())),
     ),
 ];
 
@@ -227,3 +351,7 @@ pub(super) const OUTPUTS: &[Metric<OutputCounts>] = &[
     ),
     gauge("output_lag", "Alerts that wait for the output", |o| o.lag),
 ];
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use kubevigil_alerts::metrics::OutputCounts;
 use kubevigil_journal::{ReaderStats, Stats};
@@ -17,7 +17,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::run::metrics::Metrics;
 use crate::run::metrics::catalogue::{
-    DETECTION, JOURNALS, Kind, Metric, OUTPUTS, READERS, RULES, SOURCES, WEBHOOK,
+    ANSWERS, CORRELATIONS, DETECTION, JOURNALS, Kind, MATCHES, Metric, OUTPUTS, READERS, RULES,
+    SOURCES, STATE, WEBHOOK,
 };
 
 /// A sample's labels, known only at run time.
@@ -66,15 +67,14 @@ impl Page {
         let Some(webhook) = &self.0.webhook else {
             return Ok(());
         };
-        let answers = webhook.by_status();
-        let answers = answers.map(|(status, count)| (vec![("status", status.to_string())], count));
-        write(
-            encoder,
-            Kind::Counter,
-            "webhook_answers",
-            "Answers by status",
-            answers.collect(),
-        )?;
+        write_all(encoder, ANSWERS, |metric| {
+            let answers = webhook.by_status();
+            answers
+                .map(|(status, count)| {
+                    (vec![("status", status.to_string())], (metric.value)(&count))
+                })
+                .collect()
+        })?;
         write_all(encoder, WEBHOOK, |metric| one((metric.value)(webhook)))
     }
 
@@ -83,20 +83,30 @@ impl Page {
         write_all(encoder, DETECTION, |metric| one((metric.value)(detect)))?;
         write_all(encoder, RULES, |metric| one((metric.value)(rules)))?;
         let ruling = rules.current();
-        let matches = ruling.matcher.rules().iter().zip(&ruling.matches);
-        let matches = matches.map(|(rule, count)| {
-            (
-                vec![("rule", rule.name.to_string())],
-                count.load(Ordering::Relaxed),
-            )
-        });
-        write(
-            encoder,
-            Kind::Counter,
-            "rule_matches",
-            "Events that a rule matched",
-            matches.collect(),
-        )
+        let counts = ruling.counts();
+        write_all(encoder, MATCHES, |metric| {
+            let labels = |name: &str| match metric.name {
+                "rule_suppressed" => vec![rule_label(name), ("reason", "repeated".to_owned())],
+                _ => vec![rule_label(name)],
+            };
+            counts
+                .iter()
+                .map(|(name, counts)| (labels(name), (metric.value)(counts)))
+                .collect()
+        })?;
+        self.state(encoder)
+    }
+
+    fn state(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = &self.0.detect.state;
+        let view = figures.view.load();
+        write_all(encoder, CORRELATIONS, |metric| {
+            view.correlations
+                .iter()
+                .map(|(name, figures)| (vec![rule_label(name)], (metric.value)(figures)))
+                .collect()
+        })?;
+        write_all(encoder, STATE, |metric| one((metric.value)(figures)))
     }
 
     fn journals(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -123,6 +133,10 @@ impl Page {
                 .collect()
         })
     }
+}
+
+fn rule_label(name: &str) -> (&'static str, String) {
+    ("rule", name.to_owned())
 }
 
 /// A value without labels.
@@ -154,6 +168,7 @@ fn write(
     samples: Samples,
 ) -> fmt::Result {
     let gauge = |value| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    let seconds = |value| ConstGauge::new(Duration::from_micros(value).as_secs_f64());
     match kind {
         Kind::Counter => family(
             encoder,
@@ -164,6 +179,7 @@ fn write(
             ConstCounter::new,
         ),
         Kind::Gauge => family(encoder, name, help, MetricType::Gauge, samples, gauge),
+        Kind::Seconds => family(encoder, name, help, MetricType::Gauge, samples, seconds),
     }
 }
 

@@ -1,0 +1,73 @@
+//! docs/metrics.md says what the catalogue says.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use crate::run::metrics::catalogue::{
+    ANSWERS, CORRELATIONS, DETECTION, JOURNALS, Kind, MATCHES, Metric, OUTPUTS, READERS, RULES,
+    SOURCES, STATE, WEBHOOK,
+};
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+/// What the tables stand between.
+const MARKS: [&str; 2] = ["<!-- tables: begin -->\n", "<!-- tables: end -->\n"];
+
+/// A table of metrics that have the same labels.
+fn table<T>(title: &str, labels: &str, metrics: &[Metric<T>]) -> String {
+    let rows = metrics.iter().map(|metric| {
+        let (suffix, kind) = match metric.kind {
+            Kind::Counter => ("_total", "counter"),
+            Kind::Gauge | Kind::Seconds => ("", "gauge"),
+        };
+        format!(
+            "| `kubevigil_{}{suffix}` | {kind} | {} |\n",
+            metric.name, metric.help
+        )
+    });
+    let labels = match labels {
+        "" => String::new(),
+        labels => format!("Labels: {labels}.\n\n"),
+    };
+    let rows: String = rows.collect();
+    format!("\n## {title}\n\n{labels}| metric | type | meaning |\n| --- | --- | --- |\n{rows}")
+}
+
+fn tables() -> String {
+    [
+        table("Sources", "`source` (`webhook`, `file`, `stdin`)", SOURCES),
+        table("Webhook", "", WEBHOOK),
+        table("Answers of the webhook", "`status`", ANSWERS),
+        table("Detection", "", DETECTION),
+        table("Rules", "", RULES),
+        table(
+            "Each rule",
+            "`rule`; of those suppressed also `reason` (`repeated`)",
+            MATCHES,
+        ),
+        table("Each correlation", "`rule`", CORRELATIONS),
+        table("State of all correlations", "", STATE),
+        table("Journals", "`journal` (`events`, `alerts`)", JOURNALS),
+        table("Readers of journals", "`journal`, `reader`", READERS),
+        table("Outputs", "`output`", OUTPUTS),
+    ]
+    .concat()
+        + "\n"
+}
+
+/// `UPDATE_DOCS=1 cargo test -p kubevigil --bin kubevigil documented` writes the tables anew.
+#[test]
+fn the_documentation_lists_every_metric_as_it_is() {
+    let page = fs::read_to_string(PAGE).unwrap();
+    let [begin, end] = MARKS;
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (listed, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(PAGE, [before, begin, &tables(), end, after].concat()).unwrap();
+        return;
+    }
+    assert!(
+        listed == tables(),
+        "docs/metrics.md is stale; run the tests with UPDATE_DOCS=1"
+    );
+}
