@@ -45,6 +45,10 @@ pub struct Rule {
 
 /// What a rule asks.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a rule, behind an `Arc`, and nearly all are conditions"
+)]
 pub enum Question {
     /// Something about one event.
     Event(Condition),
