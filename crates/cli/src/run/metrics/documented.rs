@@ -1,7 +1,5 @@
 //! docs/metrics.md says what the catalogue says.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 
 use crate::run::metrics::catalogue::{
