@@ -29,6 +29,7 @@ mod query;
 mod request;
 mod role;
 mod roots;
+mod security_context;
 mod values;
 
 use std::sync::LazyLock;

@@ -45,7 +45,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "kv.binding.everyone",
         Kind::Bool,
-        |inputs| everyone(inputs),
+        everyone,
         "Whether the binding is for everyone: `system:anonymous`, `system:unauthenticated`, `system:authenticated` or \
          `system:serviceaccounts`.",
     ),

@@ -26,6 +26,21 @@ pub(super) fn below<'e>(value: Json<'e>, keys: &[&str]) -> Option<Json<'e>> {
         .try_fold(value, |value, key| value.last_member(key))
 }
 
+/// What an object has under some keys, in one walk over its members; of equal keys the last counts.
+pub(super) fn members<'e, const N: usize>(
+    object: Option<Json<'e>>,
+    keys: [&str; N],
+) -> [Option<Json<'e>>; N] {
+    let mut found = [None; N];
+    for (name, value) in object.into_iter().flat_map(Json::members) {
+        let mut places = keys.iter().zip(&mut found);
+        if let Some((_, place)) = places.find(|(key, _)| *key.as_bytes() == *name) {
+            *place = Some(value);
+        }
+    }
+    found
+}
+
 /// The elements of the array at `key`.
 pub(super) fn elements<'e>(value: Json<'e>, key: &str) -> impl Iterator<Item = Json<'e>> {
     value.last_member(key).into_iter().flat_map(Json::elements)

@@ -2,7 +2,7 @@
 
 use kubevigil_audit::json::{Json, JsonKind};
 
-use crate::derived::bodies::{below, each_operation, elements, json_patch};
+use crate::derived::bodies::{below, each_operation, json_patch};
 use crate::derived::values::{input, text};
 use crate::falco::fields::Path;
 use crate::field::Inputs;
@@ -91,7 +91,7 @@ const SPECS: usize = 2;
 /// The specification of a pod; in a patch only what it changes.
 #[derive(Clone, Copy)]
 pub(super) struct Pod<'b> {
-    spec: Json<'b>,
+    pub(super) spec: Json<'b>,
     annotations: Option<Json<'b>>,
 }
 
@@ -131,37 +131,6 @@ impl<'b> Pod<'b> {
         Self::new(object.last_member("spec")?, annotations)
     }
 
-    /// What stands at `keys` in the specification.
-    pub(super) fn at(self, keys: &[&str]) -> Option<Json<'b>> {
-        below(self.spec, keys)
-    }
-
-    /// Whether `true` stands there.
-    pub(super) fn says(self, keys: &[&str]) -> bool {
-        is_true(self.at(keys))
-    }
-
-    /// The elements of the array at `key`.
-    pub(super) fn each(self, key: &str) -> impl Iterator<Item = Json<'b>> {
-        elements(self.spec, key)
-    }
-
-    /// Main, init and ephemeral containers.
-    pub(super) fn containers(self) -> impl Iterator<Item = Json<'b>> {
-        let lists = ["containers", "initContainers", "ephemeralContainers"];
-        lists
-            .into_iter()
-            .flat_map(move |list| elements(self.spec, list))
-    }
-
-    /// The security contexts: the pod's own, then those of its containers.
-    pub(super) fn contexts(self) -> impl Iterator<Item = Json<'b>> {
-        let own = self.spec.last_member("securityContext");
-        let of_containers = self.containers();
-        own.into_iter()
-            .chain(of_containers.filter_map(|container| container.last_member("securityContext")))
-    }
-
     /// Whether an annotation with this beginning has this value.
     pub(super) fn is_annotated(self, beginning: &[u8], value: &[u8]) -> bool {
         self.annotations.is_some_and(|annotations| {
@@ -171,9 +140,4 @@ impl<'b> Pod<'b> {
             })
         })
     }
-}
-
-/// Whether a value is `true`.
-pub(super) fn is_true(value: Option<Json<'_>>) -> bool {
-    value.is_some_and(|value| value.raw() == b"true")
 }
