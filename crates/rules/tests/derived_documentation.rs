@@ -1,5 +1,7 @@
 //! docs/fields.md and the catalogue of derived fields.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::fmt::Write as _;
 use std::fs;
 
