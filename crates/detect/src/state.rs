@@ -21,15 +21,18 @@
 //! The same events in the same order give the same matches: no clock, no randomness, no order of a hash map.
 
 mod first_seen;
+mod groups;
 mod judge;
 mod limits;
 mod memory;
 mod receipt;
 mod report;
+mod runs;
 mod snapshot;
 mod stats;
 mod table;
 mod window;
+mod windows;
 
 use std::sync::Arc;
 
@@ -133,10 +136,7 @@ impl State {
     pub fn new(matcher: &Matcher, limits: StateLimits) -> Self {
         let definitions = Arc::clone(matcher.definitions());
         Self {
-            memories: definitions
-                .iter()
-                .map(|definition| Memory::new(&definition.kind))
-                .collect(),
+            memories: definitions.iter().map(Memory::new).collect(),
             definitions,
             limits,
             now: NEVER,
@@ -210,7 +210,7 @@ impl State {
         }
         let mut dropped: Vec<Arc<str>> = Vec::new();
         for (rule, mut memory) in by_digest.into_values().flatten() {
-            memory.clear(&mut state.ledger);
+            memory.clear_windows(&mut state.ledger);
             dropped.push(Arc::clone(&rule.name));
         }
         dropped.sort();

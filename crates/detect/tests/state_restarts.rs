@@ -68,8 +68,8 @@ fn limits() -> impl Strategy<Value = StateLimits> {
 proptest! {
     #[test]
     fn a_stream_cut_anywhere_gives_the_same_matches(
-        events in stream(80),
-        cuts in proptest::collection::vec(0..80_usize, 0..6),
+        events in stream(60),
+        cuts in proptest::collection::vec(0..60_usize, 0..6),
         limits in limits(),
     ) {
         let mut whole = State::new(&MATCHER, limits);
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn what_followed_an_earlier_snapshot_can_be_replayed(events in stream(60), place in 0..60_usize, limits in limits()) {
+    fn what_followed_an_earlier_snapshot_can_be_replayed(events in stream(40), place in 0..40_usize, limits in limits()) {
         let place = place.min(events.len());
         let mut state = State::new(&MATCHER, limits);
         run(&mut state, &events[..place], 0);

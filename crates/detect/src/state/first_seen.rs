@@ -6,20 +6,16 @@
 //!
 //! Matches are never marked as repeated: each is about another value.
 
-use std::sync::Arc;
-
 use kubevigil_rules::CorrelationKind;
 
 use crate::digest::Digest;
 use crate::hit::Hit;
 use crate::plan::Definition;
-use crate::state::limits::StateLimits;
-use crate::state::memory::Found;
-use crate::state::receipt::Ledger;
-use crate::state::report::{describe, empty};
+use crate::state::memory::{Circumstances, Found};
+use crate::state::report::{Told, evidence};
 use crate::state::stats::Counters;
 use crate::state::table::Table;
-use crate::state::{Current, Evidence, timestamp};
+use crate::state::{CorrelationMatch, Current};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -34,40 +30,23 @@ impl FirstSeen {
     /// Takes note of an event's hits.
     pub(crate) fn observe(
         &mut self,
-        definition: &Definition,
         hits: &[&Hit],
         current: &mut Current<'_>,
-        limits: &StateLimits,
-        ledger: &mut Ledger,
-        counters: &mut Counters,
+        around: &mut Circumstances<'_>,
     ) -> Found {
         let mut found = Found::default();
         for hit in hits {
-            let Some(group) = hit.groups.first().filter(|_| !hit.values.is_empty()) else {
-                continue;
-            };
-            let learns = self.learns(definition, &group.key, current.time);
-            let mut is_new = false;
-            for looked in &hit.values {
-                is_new |= self.see(&looked.value, current.time, definition.span);
-            }
             // The rules of several members may hold for one event; it is told once.
-            if is_new && !learns && !found.fired {
+            if self.is_new(hit, current.time, around.definition) && !found.fired {
                 found.fired = true;
-                if definition.raises {
-                    let mut told = empty(definition, current.time, false);
-                    describe(definition, hit, Some(&group.key), None, &mut told);
-                    let member = definition.members.get(usize::from(hit.member));
-                    told.evidence.extend(member.map(|member| Evidence {
-                        rule: Arc::clone(&member.rule),
-                        time: timestamp(current.time),
-                        receipt: Arc::clone(&current.keep(ledger).text),
-                    }));
-                    told.evidence_total = 1;
-                    found.matches.push(told);
+                if around.definition.raises {
+                    found.matches.extend(told(hit, hits, current, around));
                 }
             }
         }
+        let Circumstances {
+            limits, counters, ..
+        } = around;
         while self.groups.len() > limits.groups && self.groups.pop_oldest().is_some() {
             counters.evicted_groups += 1;
         }
@@ -75,6 +54,19 @@ impl FirstSeen {
             counters.evicted_events += 1;
         }
         found
+    }
+
+    /// Remembers an event's values. Whether one of them is new and the group is not learning.
+    fn is_new(&mut self, hit: &Hit, time: i64, definition: &Definition) -> bool {
+        let Some(group) = hit.groups.first().filter(|_| !hit.values.is_empty()) else {
+            return false;
+        };
+        let learns = self.learns(definition, &group.key, time);
+        let mut is_new = false;
+        for looked in &hit.values {
+            is_new |= self.see(&looked.value, time, definition.span);
+        }
+        is_new && !learns
     }
 
     /// Whether the group is too new to say what is usual in it.
@@ -134,4 +126,28 @@ impl FirstSeen {
     pub(crate) fn bytes(&self) -> usize {
         self.groups.bytes() + self.values.bytes()
     }
+}
+
+fn told(
+    hit: &Hit,
+    hits: &[&Hit],
+    current: &mut Current<'_>,
+    around: &mut Circumstances<'_>,
+) -> Option<CorrelationMatch> {
+    let definition = around.definition;
+    let (key, time) = (&hit.groups.first()?.key, current.time);
+    let receipt = current.keep(around.ledger);
+    let told = Told {
+        definition,
+        hits,
+        key,
+        time,
+    };
+    let found = told.found(false, None, || {
+        evidence(definition, hit.member, time, &receipt)
+            .into_iter()
+            .collect()
+    });
+    around.ledger.release(receipt);
+    Some(found)
 }

@@ -45,8 +45,6 @@ pub(crate) struct Added<'w> {
     pub(crate) time: i64,
     /// The last of the new entries.
     pub(crate) last: usize,
-    /// How many different values there are in all windows together, when that is known.
-    pub(crate) values: Option<usize>,
 }
 
 impl<'w> Added<'w> {

@@ -7,85 +7,104 @@ use kubevigil_rules::CorrelationKind;
 
 use crate::detection::FieldValue;
 use crate::digest::Digest;
-use crate::hit::Hit;
+use crate::hit::{Group, Hit};
 use crate::plan::{Definition, kind_name};
 use crate::state::judge::{Evidence as Positions, Judgement};
-use crate::state::window::Entry;
+use crate::state::memory::Circumstances;
+use crate::state::receipt::Kept;
+use crate::state::window::{Entry, NEVER};
 use crate::state::{CorrelationMatch, Evidence, timestamp};
 
-/// Everything about a match of a window.
-pub(crate) fn report(
-    definition: &Definition,
-    hit: &Hit,
-    key: &Digest,
-    entries: &VecDeque<Entry>,
-    judgement: &Judgement,
-    time: i64,
-    repeated: bool,
-) -> CorrelationMatch {
-    let mut found = empty(definition, time, repeated);
+/// The most events of one match; more help nobody.
+const MAX_EVIDENCE: usize = 1_000;
+
+/// Who is told of.
+pub(crate) struct Told<'t> {
+    pub(crate) definition: &'t Definition,
+    pub(crate) hits: &'t [&'t Hit],
+    pub(crate) key: &'t Digest,
+    pub(crate) time: i64,
+}
+
+/// Whether a group that is satisfied has fired before within the time span. Remembers when it fires anew.
+pub(crate) fn repeats(fired: &mut i64, time: i64, around: &mut Circumstances<'_>) -> bool {
+    let repeated = *fired != NEVER && time <= fired.saturating_add(around.definition.span);
     if repeated {
-        return found;
+        around.counters.repeated += 1;
+    } else {
+        *fired = time;
     }
-    let positions = judgement.positions();
-    found.evidence_total = count_events(entries, &positions);
-    found.evidence = evidence(definition, entries, &positions);
-    let number = judgement
-        .number
-        .map(|number| (Arc::from(kind_name(&definition.kind)), shown_number(number)));
-    describe(definition, hit, Some(key), number, &mut found);
-    found
+    repeated
 }
 
-/// A match without anything that takes time to make.
-pub(crate) fn empty(definition: &Definition, time: i64, repeated: bool) -> CorrelationMatch {
-    CorrelationMatch {
-        rule: Arc::clone(&definition.rule),
-        rule_number: definition.rule_number,
-        time: timestamp(time),
-        message: Vec::new(),
-        fields: Vec::new(),
-        evidence: Vec::new(),
-        evidence_total: 0,
-        repeated,
-    }
-}
-
-/// Fills in message and fields: the values of the group first, then those looked at, then the number, then the rule's output.
-pub(crate) fn describe(
-    definition: &Definition,
-    hit: &Hit,
-    key: Option<&Digest>,
-    number: Option<(Arc<str>, FieldValue)>,
-    found: &mut CorrelationMatch,
-) {
-    let group = hit
-        .groups
-        .iter()
-        .find(|group| key.is_none_or(|key| group.key == *key));
-    let mut fields: Vec<(Arc<str>, FieldValue)> =
-        group.map(|group| group.shown.clone()).unwrap_or_default();
-    let add = |field: &(Arc<str>, FieldValue), fields: &mut Vec<(Arc<str>, FieldValue)>| {
-        if !fields.iter().any(|(name, _)| *name == field.0) {
-            fields.push(field.clone());
+impl Told<'_> {
+    /// The match, with everything that takes time to make only if it is not repeated.
+    pub(crate) fn found(
+        &self,
+        repeated: bool,
+        number: Option<f64>,
+        evidence: impl FnOnce() -> Vec<Evidence>,
+    ) -> CorrelationMatch {
+        let mut found = CorrelationMatch {
+            rule: Arc::clone(&self.definition.rule),
+            rule_number: self.definition.rule_number,
+            time: timestamp(self.time),
+            message: Vec::new(),
+            fields: Vec::new(),
+            evidence: Vec::new(),
+            evidence_total: 0,
+            repeated,
+        };
+        if repeated {
+            return found;
         }
-    };
-    // Of what is counted, the completing event has but one value; of what is new or differs it has the one that matters.
-    let tells = matches!(
-        definition.kind,
-        CorrelationKind::FirstSeen { .. } | CorrelationKind::Join
-    );
-    if tells {
-        hit.shown.iter().for_each(|field| add(field, &mut fields));
+        let mut evidence = evidence();
+        found.evidence_total = evidence.len() as u64;
+        evidence.drain(..evidence.len().saturating_sub(MAX_EVIDENCE));
+        found.evidence = evidence;
+        self.describe(number, &mut found);
+        found
     }
-    number.iter().for_each(|field| add(field, &mut fields));
-    let message = match &hit.output {
-        Some(output) if !output.message.is_empty() => output.message.clone(),
-        _ => message(&definition.rule.name, &fields),
-    };
-    let of_output = hit.output.iter().flat_map(|output| &output.fields);
-    of_output.for_each(|field| add(field, &mut fields));
-    (found.message, found.fields) = (message, fields);
+
+    /// Fills in message and fields: the values of the group first, then those looked at, then the number, then the rule's output.
+    fn describe(&self, number: Option<f64>, found: &mut CorrelationMatch) {
+        let Some((hit, group)) = self.hit() else {
+            return;
+        };
+        let mut fields = group.shown.clone();
+        let add = |field: &(Arc<str>, FieldValue), fields: &mut Vec<(Arc<str>, FieldValue)>| {
+            if !fields.iter().any(|(name, _)| *name == field.0) {
+                fields.push(field.clone());
+            }
+        };
+        // Of what is counted the completing event has but one value; of what is new or differs it has the one that matters.
+        let kind = &self.definition.kind;
+        if matches!(
+            kind,
+            CorrelationKind::FirstSeen { .. } | CorrelationKind::Join
+        ) {
+            hit.shown.iter().for_each(|field| add(field, &mut fields));
+        }
+        if let Some(number) = number {
+            add(&(Arc::from(kind_name(kind)), shown(number)), &mut fields);
+        }
+        let message = match &hit.output {
+            Some(output) if !output.message.is_empty() => output.message.clone(),
+            _ => message(&self.definition.rule.name, &fields),
+        };
+        let of_output = hit.output.iter().flat_map(|output| &output.fields);
+        of_output.for_each(|field| add(field, &mut fields));
+        (found.message, found.fields) = (message, fields);
+    }
+
+    fn hit(&self) -> Option<(&Hit, &Group)> {
+        let of_hit = |hit: &&'_ Hit| hit.groups.iter().position(|group| group.key == *self.key);
+        let (hit, at) = self
+            .hits
+            .iter()
+            .find_map(|hit| Some((*hit, of_hit(hit)?)))?;
+        Some((hit, hit.groups.get(at)?))
+    }
 }
 
 /// `TITLE (name=value …)`.
@@ -103,7 +122,7 @@ fn message(title: &str, fields: &[(Arc<str>, FieldValue)]) -> Vec<u8> {
     message
 }
 
-fn shown_number(number: f64) -> FieldValue {
+fn shown(number: f64) -> FieldValue {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {
         #[expect(
@@ -115,62 +134,49 @@ fn shown_number(number: f64) -> FieldValue {
     FieldValue::Text(number.to_string().into_bytes())
 }
 
-/// Events, not entries: values of one event are several entries.
-fn evidence(
+/// An event of a member as evidence.
+pub(crate) fn evidence(
+    definition: &Definition,
+    member: u16,
+    time: i64,
+    receipt: &Kept,
+) -> Option<Evidence> {
+    let member = definition.members.get(usize::from(member))?;
+    Some(Evidence {
+        rule: Arc::clone(&member.rule),
+        time: timestamp(time),
+        receipt: Arc::clone(&receipt.text),
+    })
+}
+
+/// The events behind entries: several values of one event are one piece of evidence.
+pub(crate) fn of_window(
     definition: &Definition,
     entries: &VecDeque<Entry>,
-    positions: &[usize],
+    judgement: &Judgement,
 ) -> Vec<Evidence> {
-    let mut evidence = Vec::new();
-    each_event(entries, positions, |entry| {
-        let Some(member) = definition.members.get(usize::from(entry.member)) else {
-            return;
-        };
-        evidence.push(Evidence {
-            rule: Arc::clone(&member.rule),
-            time: timestamp(entry.time),
-            receipt: Arc::clone(&entry.receipt.text),
-        });
-    });
-    let superfluous = evidence.len().saturating_sub(MAX_EVIDENCE);
-    evidence.drain(..superfluous);
-    evidence
-}
-
-/// More events than these help nobody.
-const MAX_EVIDENCE: usize = 1_000;
-
-fn count_events(entries: &VecDeque<Entry>, positions: &[usize]) -> u64 {
-    let mut count = 0;
-    each_event(entries, positions, |_| count += 1);
-    count
-}
-
-fn each_event<'e>(
-    entries: &'e VecDeque<Entry>,
-    positions: &[usize],
-    mut visit: impl FnMut(&'e Entry),
-) {
+    let positions = match &judgement.evidence {
+        Positions::Window(first, last) => (*first..=*last).collect(),
+        Positions::Chain(positions) => positions.clone(),
+    };
+    let mut found = Vec::new();
     let mut before: Option<&Entry> = None;
     for entry in positions
-        .iter()
-        .filter_map(|&position| entries.get(position))
+        .into_iter()
+        .filter_map(|position| entries.get(position))
     {
         let same = |before: &Entry| {
             Arc::ptr_eq(&before.receipt, &entry.receipt) && before.member == entry.member
         };
         if !before.is_some_and(same) {
-            visit(entry);
+            found.extend(evidence(
+                definition,
+                entry.member,
+                entry.time,
+                &entry.receipt,
+            ));
         }
         before = Some(entry);
     }
-}
-
-impl Judgement {
-    fn positions(&self) -> Vec<usize> {
-        match &self.evidence {
-            Positions::Window(first, last) => (*first..=*last).collect(),
-            Positions::Chain(positions) => positions.clone(),
-        }
-    }
+    found
 }

@@ -24,7 +24,7 @@ const VERSION: u8 = 1;
 
 const WINDOWS: u8 = 1;
 const FIRST_SEEN: u8 = 2;
-const WINDOWS_OF_VALUES: u8 = 3;
+const RUNS: u8 = 3;
 
 /// What became of memories when the state was restored or adopted by other rules.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

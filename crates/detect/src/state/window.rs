@@ -10,8 +10,9 @@
 //! So a group cannot be flooded to make it forget: where a limit is reached, recent events become base before their time,
 //! and redundant ones go first. Nothing is lost by that but exactness about events that come late.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::state::groups::OfGroup;
 use crate::state::receipt::{Kept, Ledger};
 
 /// An event that counts in a group, or one of its values.
@@ -44,9 +45,6 @@ pub(crate) struct Window {
     pub(crate) tidy_at: usize,
     /// When the group last fired without repeating itself; [`NEVER`].
     pub(crate) fired: i64,
-    /// How many entries have each value, once there are many entries and values are counted. While there are fewer values in all
-    /// than are asked for, no window needs to be looked at.
-    tally: Option<Box<BTreeMap<u64, u32>>>,
 }
 
 /// Before all times.
@@ -54,10 +52,6 @@ pub(crate) const NEVER: i64 = i64::MIN;
 
 /// A base with fewer entries is not worth tidying.
 const SMALL_BASE: usize = 16;
-/// So many entries are quicker looked through than tallied.
-const FEW: usize = 32;
-/// The most bytes of a value in a tally: a tree's nodes are almost half full at least.
-const TALLY_BYTES: usize = 40;
 
 impl Default for Window {
     fn default() -> Self {
@@ -66,7 +60,6 @@ impl Default for Window {
             base: 0,
             tidy_at: SMALL_BASE,
             fired: NEVER,
-            tally: None,
         }
     }
 }
@@ -85,18 +78,10 @@ impl Window {
             if position < self.base {
                 self.base += 1;
             }
-            if let Some(tally) = self.tally.as_mut().filter(|_| entry.which != NO_VALUE) {
-                *tally.entry(entry.value).or_default() += 1;
-            }
             self.entries.insert(position, entry);
             position += 1;
         }
         position.saturating_sub(1)
-    }
-
-    /// The newest time; [`NEVER`] without entries.
-    pub(crate) fn newest(&self) -> i64 {
-        self.entries.back().map_or(NEVER, |entry| entry.time)
     }
 
     /// Makes what is older than `horizon` the base.
@@ -121,7 +106,7 @@ impl Window {
     /// Drops the oldest entries.
     pub(crate) fn drop_oldest(&mut self, count: usize, ledger: &mut Ledger) {
         for entry in self.entries.drain(..count.min(self.entries.len())) {
-            forget(entry, &mut self.tally, ledger);
+            ledger.release(entry.receipt);
         }
         self.base = self.base.saturating_sub(count);
         self.give_back();
@@ -145,42 +130,11 @@ impl Window {
                 self.entries.push_front(entry);
                 self.base += 1;
             } else {
-                forget(entry, &mut self.tally, ledger);
+                ledger.release(entry.receipt);
             }
         }
         self.tidy_at = self.base * 2 + SMALL_BASE;
         self.give_back();
-    }
-
-    /// Begins or ends to tally values, as the number of entries makes it worth it.
-    pub(crate) fn tally(&mut self) {
-        if self.entries.len() <= FEW {
-            self.tally = None;
-        } else if self.tally.is_none() {
-            let mut tally = BTreeMap::new();
-            let valued = self.entries.iter().filter(|entry| entry.which != NO_VALUE);
-            valued.for_each(|entry| *tally.entry(entry.value).or_default() += 1);
-            self.tally = Some(Box::new(tally));
-        }
-    }
-
-    /// How many different values there are in all windows together, when that is known.
-    pub(crate) fn values(&self) -> Option<usize> {
-        self.tally.as_ref().map(|tally| tally.len())
-    }
-
-    /// The most bytes that the entries take, without their receipts. Depends on nothing but what they are.
-    pub(crate) fn bytes(&self) -> usize {
-        let count = self.entries.len();
-        if count == 0 {
-            return 0;
-        }
-        let entries = (room(count) + step(count)) * size_of::<Entry>() + ALLOCATION;
-        let tally = self
-            .tally
-            .as_ref()
-            .map_or(0, |tally| tally.len() * TALLY_BYTES + TALLY_ROOT);
-        entries + tally
     }
 
     fn make_room(&mut self) {
@@ -198,29 +152,38 @@ impl Window {
     }
 }
 
-/// Gives up an entry that was taken out.
-fn forget(entry: Entry, tally: &mut Option<Box<BTreeMap<u64, u32>>>, ledger: &mut Ledger) {
-    if let Some(tally) = tally.as_mut().filter(|_| entry.which != NO_VALUE)
-        && let Some(count) = tally.get_mut(&entry.value)
-    {
-        *count -= 1;
-        if *count == 0 {
-            tally.remove(&entry.value);
-        }
+impl OfGroup for Window {
+    fn count(&self) -> usize {
+        self.entries.len()
     }
-    ledger.release(entry.receipt);
+
+    /// The most that it can be: depends on nothing but the number of entries.
+    fn bytes(&self) -> usize {
+        let count = self.entries.len();
+        if count == 0 {
+            return 0;
+        }
+        (room(count) + step(count)) * size_of::<Entry>() + ALLOCATION
+    }
+
+    fn newest(&self) -> i64 {
+        self.entries.back().map_or(NEVER, |entry| entry.time)
+    }
+
+    fn clear(&mut self, ledger: &mut Ledger) {
+        self.drop_oldest(usize::MAX, ledger);
+    }
 }
 
 /// What an allocator adds.
-const ALLOCATION: usize = 16;
-/// A tally's own memory and its first node.
-const TALLY_ROOT: usize = 256;
+pub(crate) const ALLOCATION: usize = 16;
 
 /// Room for so many entries: a little more than they need.
-fn room(count: usize) -> usize {
+pub(crate) fn room(count: usize) -> usize {
     count.next_multiple_of(step(count))
 }
 
-fn step(count: usize) -> usize {
+/// How much more.
+pub(crate) fn step(count: usize) -> usize {
     (count / 4).next_power_of_two()
 }

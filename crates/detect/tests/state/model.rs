@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) groups: fn(&Made) -> Vec<String>,
     pub(crate) span: i64,
     pub(crate) asks: Asks,
+    /// Whether one event may be told in place of equal ones.
+    pub(crate) stand_for_others: bool,
 }
 
 /// An event in a group.
@@ -158,10 +160,20 @@ impl Memory {
                 .filter(|kept| kept.event.time >= from)
                 .collect();
             if let Some(reached) = holds(asked, &window) {
+                // Of equal events any may stand for the others that is not much older than the newest of them.
+                let allowed = from - asked.span / 8;
+                let evidence = match asked.stand_for_others {
+                    true => kept
+                        .iter()
+                        .filter(|kept| kept.event.time >= allowed)
+                        .map(|kept| kept.number)
+                        .collect(),
+                    false => window.iter().map(|kept| kept.number).collect(),
+                };
                 return Some(Said {
                     title: asked.title,
                     repeated: false,
-                    evidence: window.iter().map(|kept| kept.number).collect(),
+                    evidence,
                     number: reached,
                 });
             }

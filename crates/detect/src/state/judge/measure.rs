@@ -1,19 +1,13 @@
 //! Numbers of windows: different values, sums, percentiles.
 
 use hashbrown::{HashMap, HashSet};
-use kubevigil_rules::correlation::{Bounds, Relation};
+use kubevigil_rules::correlation::Bounds;
 
 use super::{Added, Judgement, enough};
 use crate::state::window::{Entry, NO_VALUE};
 
 /// How many different values there are.
 pub(super) fn distinct(bounds: &Bounds, added: Added<'_>) -> Option<Judgement> {
-    if added
-        .values
-        .is_some_and(|values| is_out_of_reach(bounds, values))
-    {
-        return None;
-    }
     let mut ends = added.ends();
     let (end, time) = ends.next()?;
     let start = added.start(added.first_start(), time);
@@ -22,16 +16,6 @@ pub(super) fn distinct(bounds: &Bounds, added: Added<'_>) -> Option<Judgement> {
         return Some(Judgement::window(start, end, Some(number)));
     }
     distinct_behind(bounds, added, start)
-}
-
-/// Whether more is wanted than there is anywhere.
-fn is_out_of_reach(bounds: &Bounds, values: usize) -> bool {
-    let values = values as f64;
-    bounds.0.iter().any(|(relation, bound)| match relation {
-        Relation::Greater => values <= *bound,
-        Relation::GreaterOrEqual | Relation::Equal => values < *bound,
-        Relation::NotEqual | Relation::Less | Relation::LessOrEqual => false,
-    })
 }
 
 /// Counts from the end, where values are many and different when there is an attack, until there are enough.

@@ -6,16 +6,18 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use kubevigil_rules::CorrelationKind;
 
-use super::{FIRST_SEEN, MAGIC, RestoreError, VERSION, WINDOWS, WINDOWS_OF_VALUES, checksum};
+use super::{FIRST_SEEN, MAGIC, RUNS, RestoreError, VERSION, WINDOWS, checksum};
 use crate::digest::Digest;
 use crate::matcher::Matcher;
+use crate::plan::Definition;
 use crate::state::State;
 use crate::state::first_seen::FirstSeen;
+use crate::state::groups::{Groups, OfGroup};
 use crate::state::limits::StateLimits;
-use crate::state::memory::{Memory, Remembered, Windows};
+use crate::state::memory::{Memory, Remembered};
 use crate::state::receipt::{Kept, Ledger};
+use crate::state::runs::{Run, Runs, Shown};
 use crate::state::stats::Counters;
 use crate::state::table::Table;
 use crate::state::window::{Entry, NO_VALUE, Window};
@@ -44,9 +46,7 @@ impl State {
                 .and_then(Vec::pop)
                 .and_then(|number| {
                     let definition = state.definitions.get(number)?;
-                    memory
-                        .fits(&definition.kind, definition.members.len())
-                        .then_some(())?;
+                    memory.fits(definition).then_some(())?;
                     state.memories.get_mut(number)
                 });
             match place {
@@ -56,7 +56,7 @@ impl State {
                 }
                 None => state.restored.dropped.push(name),
             }
-            memory.clear(&mut state.ledger);
+            memory.clear_windows(&mut state.ledger);
         }
         receipts
             .into_iter()
@@ -111,18 +111,8 @@ fn memory(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Memory> {
         repeated: bytes.number()?,
     };
     let remembered = match bytes.byte()? {
-        tag @ (WINDOWS | WINDOWS_OF_VALUES) => {
-            let mut windows = Windows::new(tag == WINDOWS_OF_VALUES);
-            for _ in 0..bytes.number()? {
-                let key = bytes.digest()?;
-                let window = window(bytes, receipts)?;
-                if windows.groups.touch(&key).is_some() {
-                    return Err(INCONSISTENT);
-                }
-                windows.insert(key, window);
-            }
-            Remembered::Windows(windows)
-        }
+        WINDOWS => Remembered::Windows(groups(bytes, receipts, window)?),
+        RUNS => Remembered::Runs(groups(bytes, receipts, runs)?),
         FIRST_SEEN => Remembered::FirstSeen(FirstSeen {
             groups: times(bytes)?,
             values: times(bytes)?,
@@ -133,6 +123,22 @@ fn memory(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Memory> {
         remembered,
         counters,
     })
+}
+
+fn groups<G: OfGroup>(
+    bytes: &mut Bytes<'_>,
+    receipts: &[Kept],
+    group: impl Fn(&mut Bytes<'_>, &[Kept]) -> Read<G>,
+) -> Read<Groups<G>> {
+    let mut groups = Groups::default();
+    for _ in 0..bytes.number()? {
+        let key = bytes.digest()?;
+        let group = group(bytes, receipts)?;
+        if !groups.insert(key, group) {
+            return Err(INCONSISTENT);
+        }
+    }
+    Ok(groups)
 }
 
 fn times(bytes: &mut Bytes<'_>) -> Read<Table<i64>> {
@@ -154,63 +160,83 @@ fn window(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Window> {
     window.fired = bytes.signed()?;
     let base = bytes.length()?;
     window.tidy_at = bytes.length()?;
-    let count = bytes.number()?;
     let (mut time, mut receipt) = (0_i64, 0_u64);
-    let mut entries = Vec::new();
-    for _ in 0..count {
+    for _ in 0..bytes.number()? {
         let before = time;
         time = time.wrapping_add(bytes.signed()?);
-        receipt = receipt.wrapping_add(bytes.signed()?.cast_unsigned());
-        let kept = usize::try_from(receipt)
-            .ok()
-            .and_then(|number| receipts.get(number))
-            .ok_or(INCONSISTENT)?;
-        let member = u16::try_from(bytes.number()?).map_err(|_| INCONSISTENT)?;
-        let which = u16::try_from(bytes.number()?)
-            .map_err(|_| INCONSISTENT)?
-            .wrapping_sub(1);
-        let value = if which == NO_VALUE {
-            0
-        } else {
-            u64::from_le_bytes(bytes.array()?)
+        let entry = Entry {
+            time,
+            receipt: bytes.receipt(&mut receipt, receipts)?,
+            member: bytes.small()?,
+            which: bytes.small()?.wrapping_sub(1),
+            value: 0,
         };
-        if !entries.is_empty() && time < before {
+        let value = match entry.which {
+            NO_VALUE => 0,
+            _ => u64::from_le_bytes(bytes.array()?),
+        };
+        if !window.entries.is_empty() && time < before {
             return Err(INCONSISTENT);
         }
-        entries.push(Entry {
-            time,
-            value,
-            receipt: Arc::clone(kept),
-            member,
-            which,
-        });
-    }
-    if base > entries.len() {
-        return Err(INCONSISTENT);
-    }
-    for entry in entries {
-        window.insert(entry.time, [entry].into_iter());
+        window.insert(time, [Entry { value, ..entry }].into_iter());
     }
     window.base = base;
+    if base > window.entries.len() {
+        return Err(INCONSISTENT);
+    }
     Ok(window)
 }
 
-impl Memory {
-    /// Whether it can be the memory of a correlation of this kind.
-    fn fits(&self, kind: &CorrelationKind, members: usize) -> bool {
-        match &self.remembered {
-            Remembered::FirstSeen(_) => matches!(kind, CorrelationKind::FirstSeen { .. }),
-            Remembered::Windows(windows) => {
-                let of_values = matches!(kind, CorrelationKind::ValueCount(_));
-                let mut entries = windows
-                    .groups
-                    .iter()
-                    .flat_map(|(_, window)| &window.entries);
-                !matches!(kind, CorrelationKind::FirstSeen { .. })
-                    && windows.of_values == of_values
-                    && entries.all(|entry| usize::from(entry.member) < members)
-            }
+fn runs(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Runs> {
+    let mut runs = Runs::default();
+    runs.fired = bytes.signed()?;
+    runs.tidy_at = bytes.length()?;
+    let (mut time, mut receipt) = (0_i64, 0_u64);
+    for _ in 0..bytes.number()? {
+        let class = (
+            bytes.small()?,
+            bytes.small()?.wrapping_sub(1),
+            u64::from_le_bytes(bytes.array()?),
+        );
+        let first = time.wrapping_add(bytes.signed()?);
+        let run = Run {
+            class,
+            first,
+            last: first.wrapping_add(bytes.signed()?),
+            shown: Shown {
+                time: first.wrapping_add(bytes.signed()?),
+                member: bytes.small()?,
+                receipt: bytes.receipt(&mut receipt, receipts)?,
+            },
+        };
+        let before = runs.runs.last().map(|before| (before.class, before.last));
+        if run.last < first || before.is_some_and(|before| before >= (class, first)) {
+            return Err(INCONSISTENT);
         }
+        time = first;
+        runs.push(run);
+    }
+    Ok(runs)
+}
+
+impl Memory {
+    /// Whether it can be the memory of a correlation.
+    fn fits(&self, definition: &Definition) -> bool {
+        let members = definition.members.len();
+        let expected = Remembered::new(&definition.kind, members);
+        let known = |member: u16| usize::from(member) < members;
+        self.remembered.is_like(&expected)
+            && match &self.remembered {
+                Remembered::FirstSeen(_) => true,
+                Remembered::Windows(windows) => {
+                    let mut entries = windows.iter().flat_map(|(_, window)| &window.entries);
+                    entries.all(|entry| known(entry.member))
+                }
+                Remembered::Runs(groups) => {
+                    let mut runs = groups.iter().flat_map(|(_, runs)| &runs.runs);
+                    runs.all(|run| known(run.shown.member))
+                }
+            }
     }
 }
 
@@ -257,6 +283,18 @@ impl<'b> Bytes<'b> {
 
     fn length(&mut self) -> Read<usize> {
         usize::try_from(self.number()?).map_err(|_| INCONSISTENT)
+    }
+
+    fn small(&mut self) -> Read<u16> {
+        u16::try_from(self.number()?).map_err(|_| INCONSISTENT)
+    }
+
+    /// A receipt whose number is told by the difference to the one before.
+    fn receipt(&mut self, before: &mut u64, receipts: &[Kept]) -> Read<Kept> {
+        *before = before.wrapping_add(self.signed()?.cast_unsigned());
+        let number = usize::try_from(*before).ok();
+        let receipt = number.and_then(|number| receipts.get(number));
+        receipt.map(Arc::clone).ok_or(INCONSISTENT)
     }
 
     fn text(&mut self) -> Read<&'b [u8]> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{FIRST_SEEN, MAGIC, VERSION, WINDOWS, WINDOWS_OF_VALUES, checksum};
+use super::{FIRST_SEEN, MAGIC, RUNS, VERSION, WINDOWS, checksum};
 use crate::state::State;
 use crate::state::memory::{Memory, Remembered};
 use crate::state::receipt::Kept;
+use crate::state::runs::Runs;
 use crate::state::stats::Counters;
 use crate::state::table::Table;
 use crate::state::window::Window;
@@ -70,15 +71,19 @@ fn push_memory(bytes: &mut Vec<u8>, memory: &Memory, receipts: &mut Receipts) {
         .for_each(|count| push(bytes, count));
     match &memory.remembered {
         Remembered::Windows(windows) => {
-            bytes.push(if windows.of_values {
-                WINDOWS_OF_VALUES
-            } else {
-                WINDOWS
-            });
-            push(bytes, windows.groups.len() as u64);
-            for (key, window) in windows.groups.iter() {
+            bytes.push(WINDOWS);
+            push(bytes, windows.len() as u64);
+            for (key, window) in windows.iter() {
                 bytes.extend_from_slice(key);
                 push_window(bytes, window, receipts);
+            }
+        }
+        Remembered::Runs(groups) => {
+            bytes.push(RUNS);
+            push(bytes, groups.len() as u64);
+            for (key, runs) in groups.iter() {
+                bytes.extend_from_slice(key);
+                push_runs(bytes, runs, receipts);
             }
         }
         Remembered::FirstSeen(seen) => {
@@ -115,6 +120,26 @@ fn push_window(bytes: &mut Vec<u8>, window: &Window, receipts: &mut Receipts) {
             bytes.extend_from_slice(&entry.value.to_le_bytes());
         }
         (time, receipt) = (entry.time, number);
+    }
+}
+
+fn push_runs(bytes: &mut Vec<u8>, runs: &Runs, receipts: &mut Receipts) {
+    push_signed(bytes, runs.fired);
+    push(bytes, runs.tidy_at as u64);
+    push(bytes, runs.runs.len() as u64);
+    let (mut time, mut receipt) = (0_i64, 0_u64);
+    for run in &runs.runs {
+        let (member, which, value) = run.class;
+        push(bytes, member.into());
+        push(bytes, which.wrapping_add(1).into());
+        bytes.extend_from_slice(&value.to_le_bytes());
+        push_signed(bytes, run.first.wrapping_sub(time));
+        push_signed(bytes, run.last.wrapping_sub(run.first));
+        push_signed(bytes, run.shown.time.wrapping_sub(run.first));
+        push(bytes, run.shown.member.into());
+        let number = receipts.number(&run.shown.receipt);
+        push_signed(bytes, number.wrapping_sub(receipt).cast_signed());
+        (time, receipt) = (run.first, number);
     }
 }
 
