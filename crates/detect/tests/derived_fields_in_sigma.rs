@@ -1,7 +1,5 @@
 //! Sigma's modifiers on derived fields.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 #[path = "../../rules/tests/reference/mod.rs"]
 mod reference;
 
