@@ -115,8 +115,10 @@ fn printed(command: &str, folder: &Path) -> String {
 fn steady(text: &str) -> String {
     static ELAPSED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"read in [0-9.]+ m?s").unwrap());
     static TESTED: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"((?:PASS|FAIL) ) *[0-9.]+ m?s|( folders?, )[0-9.]+ m?s|("milliseconds":)[0-9]+"#)
-            .unwrap()
+        Regex::new(
+            r#"((?:PASS|FAIL) ) *[0-9.]+ m?s|( folders?, )[0-9.]+ m?s|("milliseconds":)[0-9]+"#,
+        )
+        .unwrap()
     });
     let text = ELAPSED.replace_all(text, "read in …");
     let text = TESTED.replace_all(&text, "$1$2$3…");
