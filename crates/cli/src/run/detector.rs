@@ -37,7 +37,7 @@ const ROUND_EVENTS: usize = 4_096;
 /// Most bytes of one round: what waits in memory until its alerts are on disk.
 const ROUND_BYTES: usize = 8 << 20;
 /// About the most events that the alerts of one round are about, for the same reason.
-const ROUND_EVIDENCE: usize = 2 * ROUND_EVENTS;
+const ROUND_EVIDENCE: usize = ROUND_EVENTS / 2;
 /// How long a quiet journal is waited for.
 const IDLE: Duration = Duration::from_millis(250);
 /// How old what metrics say of the state may become.
@@ -73,7 +73,7 @@ impl Detector {
     pub(crate) fn run(mut self) {
         let mut progress = Progress::default();
         let mut before: Option<Found> = None;
-        let mut looked = Instant::now();
+        let (mut looked, mut stale) = (Instant::now(), true);
         while !self.stop.load(Ordering::Relaxed) {
             // Looked at first: what is journaled before it is set must be read.
             let draining = self.drain.load(Ordering::Relaxed);
@@ -89,26 +89,22 @@ impl Detector {
                 break;
             }
             let rules = self.changed_rules();
-            if rules.is_some() || progress.due() {
-                if !self.settle(before.take(), &mut progress) {
-                    return;
-                }
-                self.commit(&mut progress);
+            if (rules.is_some() || progress.due()) && !self.finish(before.take(), &mut progress) {
+                return;
             }
             if let Some(rules) = rules {
                 self = self.adopt(rules);
             }
-            if records.is_empty() || looked.elapsed() >= LOOK_EVERY {
+            if stale && (records.is_empty() || looked.elapsed() >= LOOK_EVERY) {
                 self.look();
                 looked = Instant::now();
             }
+            stale = !records.is_empty();
             if !self.rounds(&records, &mut before, &mut progress) {
                 return;
             }
         }
-        if self.settle(before, &mut progress) {
-            self.commit(&mut progress);
-        }
+        self.finish(before, &mut progress);
     }
 
     /// The next events; none after a while without. `None` when the journal is closed.
@@ -135,7 +131,9 @@ impl Detector {
         let stream = self.stream.adopt(rules);
         self.counters.state.restored(stream.state.restored());
         checkpoint::report(stream.state.restored());
-        Self { stream, ..self }
+        let detector = Self { stream, ..self };
+        detector.look();
+        detector
     }
 
     /// Leaves behind how large the state is, for the metrics.
@@ -143,9 +141,17 @@ impl Detector {
         self.counters.state.view.store(Arc::new(self.stream.view()));
     }
 
-    /// Writes down how far it is and what it remembers there. All that was detected must be settled.
-    fn commit(&self, progress: &mut Progress) {
-        let Some(place) = progress.done() else { return };
+    /// Waits until all alerts are on disk, and writes down how far it is and what it remembers there. False when it was told to stop
+    /// before.
+    fn finish(&self, found: Option<Found>, progress: &mut Progress) -> bool {
+        let settled = self.settle(found, progress);
+        if settled && let Some(place) = progress.done() {
+            self.commit(place, progress);
+        }
+        settled
+    }
+
+    fn commit(&self, place: Place, progress: &mut Progress) {
         let begin = Instant::now();
         let written = checkpoint::write(&self.journal, place, &self.stream);
         let (figures, took) = (&self.counters.state, begin.elapsed());

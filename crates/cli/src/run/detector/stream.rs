@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kubevigil_alerts::{Alert, EventSummary, receipt};
 use kubevigil_audit::json::PathScratch;
 use kubevigil_audit::time::Timestamp;
-use kubevigil_detect::{CorrelationStats, EventError, Occasion, Position, Scratch, State};
+use kubevigil_detect::{EventError, Occasion, Position, Scratch, State, StateStats};
 use kubevigil_journal::Place;
 use kubevigil_sources::Origin;
 use kubevigil_sources::envelope::Envelope;
@@ -48,7 +48,7 @@ impl Stream {
             scratch: Scratch::default(),
             summary: PathScratch::default(),
         };
-        stream.earlier = stream.correlations();
+        stream.earlier = stream.correlations(&stream.state.stats());
         stream
     }
 
@@ -113,7 +113,7 @@ impl Stream {
     /// The size of what is remembered, for metrics.
     pub(super) fn view(&self) -> StateView {
         let stats = self.state.stats();
-        let mut correlations = self.correlations();
+        let mut correlations = self.correlations(&stats);
         for (name, figures) in &mut correlations {
             if let Some(earlier) = self.earlier.get(name) {
                 figures.count_from(earlier);
@@ -127,13 +127,13 @@ impl Stream {
     }
 
     /// By the names of correlations, which need not be unique.
-    fn correlations(&self) -> HashMap<Arc<str>, CorrelationFigures> {
+    fn correlations(&self, stats: &StateStats) -> HashMap<Arc<str>, CorrelationFigures> {
         let rules = self.ruling.matcher.rules();
-        let name = |stats: &CorrelationStats| Some(Arc::clone(&rules.get(stats.rule_number)?.name));
         let mut correlations: HashMap<Arc<str>, CorrelationFigures> = HashMap::new();
-        for stats in self.state.stats().correlations {
-            if let Some(name) = name(&stats) {
-                correlations.entry(name).or_default().add(&stats);
+        for stats in &stats.correlations {
+            if let Some(rule) = rules.get(stats.rule_number) {
+                let name = Arc::clone(&rule.name);
+                correlations.entry(name).or_default().add(stats);
             }
         }
         correlations
