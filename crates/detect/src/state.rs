@@ -158,7 +158,7 @@ impl State {
     ) -> Vec<CorrelationMatch> {
         let time = self.time(detections.time, occasion.received);
         self.now = self.now.max(time);
-        self.observed += 1;
+        self.observed = self.observed.wrapping_add(1);
         self.forget_a_little();
         let horizon = self.now.saturating_sub(LATENESS);
         if time < horizon {

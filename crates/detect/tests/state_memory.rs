@@ -2,7 +2,7 @@
 //!
 //! One test and nothing beside it in this binary, because the allocator counts for all threads.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::sync::Arc;
 
@@ -124,17 +124,17 @@ fn memory_stays_within_its_limit_and_is_charged_as_it_is() {
     let values = taken(
         seen,
         StateLimits {
-            first_seen_values: 100_000,
+            first_seen_values: 50_000,
             ..wide
         },
-        150_000,
+        60_000,
         |number| format!("\"user\":\"user-{number}\""),
     );
     check("learned values", &values, wide.bytes);
-    assert_eq!(values.stats.correlations[0].entries, 100_000);
+    assert_eq!(values.stats.correlations[0].entries, 50_000);
 
     let distinct = "title: values\ncorrelation: {type: value_count, rules: [read], group-by: [user], timespan: 1h, condition: {field: [name], gte: 100000}}\n";
-    let few_groups = taken(distinct, wide, 40_000, |number| {
+    let few_groups = taken(distinct, wide, 20_000, |number| {
         format!("\"user\":\"{}\",\"name\":\"{}\"", number % 7, number / 3)
     });
     check("large groups", &few_groups, wide.bytes);
@@ -143,7 +143,7 @@ fn memory_stays_within_its_limit_and_is_charged_as_it_is() {
         bytes: 1 << 20,
         ..wide
     };
-    let evicting = taken(distinct, narrow, 20_000, |number| {
+    let evicting = taken(distinct, narrow, 15_000, |number| {
         format!("\"user\":\"{}\",\"name\":\"{}\"", number % 50, number / 3)
     });
     check("large groups in little memory", &evicting, narrow.bytes);

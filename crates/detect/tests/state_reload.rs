@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+#[expect(dead_code, reason = "shared by tests that use random streams")]
 #[path = "state/stream.rs"]
 mod stream;
 

@@ -60,3 +60,76 @@ fn checksum(bytes: &[u8]) -> Digest {
     digester.bytes(bytes);
     digester.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use kubevigil_audit::time::Timestamp;
+    use kubevigil_rules::sigma::{Loader, Options};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Matcher, Occasion, Position, RuleMatching, Scratch, State, StateLimits};
+
+    const RULES: &str = "title: a
+name: a
+logsource: {product: kubernetes, service: audit}
+detection: {s: {k|exists: true}, condition: s}
+---
+title: count
+correlation: {type: event_count, rules: [a], group-by: [k], timespan: 1m, condition: {gte: 2}}
+---
+title: values
+correlation: {type: value_count, rules: [a], timespan: 1m, condition: {field: k, gte: 2}}
+---
+title: sum
+correlation: {type: value_sum, rules: [a], timespan: 1m, condition: {field: n, gte: 2}}
+---
+title: seen
+kubevigil: {type: first_seen, rules: [a], field: k, learning: 0s, timespan: 1m}
+";
+
+    fn observe(matcher: &Matcher, state: &mut State, second: i128, k: u8) {
+        let received = Timestamp {
+            nanoseconds: second * 1_000_000_000,
+        };
+        let position = Position {
+            received,
+            ..Position::default()
+        };
+        let event = format!("{{\"k\":\"{k}\",\"n\":{k}}}");
+        let found = matcher.detect(event.as_bytes(), &position, &mut Scratch::default());
+        state.observe(&found.unwrap(), &Occasion { received }, &mut || {
+            Arc::from([k])
+        });
+    }
+
+    proptest! {
+        /// Damage is kept out by the checksum; this is what somebody made on purpose.
+        #[test]
+        fn a_forged_snapshot_is_refused_or_harmless(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            events in proptest::collection::vec((0..200_i128, 0..4_u8), 0..20),
+        ) {
+            let mut loader = Loader::new(Options::default());
+            loader.load_file("rules.yml", RULES);
+            let matcher = Matcher::compile(&loader.finish().rules, RuleMatching::All).unwrap();
+            let mut state = State::new(&matcher, StateLimits::default());
+            for number in 0..12_u8 {
+                observe(&matcher, &mut state, i128::from(number) * 7, number % 3);
+            }
+            let mut forged = state.snapshot();
+            let content = forged.len() - 16;
+            for (at, byte) in changes {
+                forged[9 + at.index(content - 9)] = byte;
+            }
+            let digest = checksum(&forged[..content]);
+            forged[content..].copy_from_slice(&digest);
+            if let Ok(mut state) = State::restore(&matcher, StateLimits::default(), &forged) {
+                for (second, k) in events {
+                    observe(&matcher, &mut state, second, k);
+                }
+                state.snapshot();
+            }
+        }
+    }
+}

@@ -156,8 +156,10 @@ fn times(bytes: &mut Bytes<'_>) -> Read<Table<i64>> {
 }
 
 fn window(bytes: &mut Bytes<'_>, receipts: &[Kept]) -> Read<Window> {
-    let mut window = Window::default();
-    window.fired = bytes.signed()?;
+    let mut window = Window {
+        fired: bytes.signed()?,
+        ..Window::default()
+    };
     let base = bytes.length()?;
     window.tidy_at = bytes.length()?;
     let (mut time, mut receipt) = (0_i64, 0_u64);
