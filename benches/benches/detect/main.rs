@@ -11,6 +11,7 @@
     reason = "a benchmark prints, and may stop"
 )]
 
+mod correlations;
 mod readers;
 mod rule_sets;
 
@@ -116,6 +117,7 @@ fn contestants(wanted: &str) -> Vec<Contestant> {
             RuleMatching::All,
         );
     }
+    all.extend(correlations::all(wanted));
     all
 }
 

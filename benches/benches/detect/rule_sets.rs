@@ -7,16 +7,18 @@ use std::sync::Arc;
 use kubevigil_rules::falco::{Loader, Options};
 use kubevigil_rules::{Rule, sigma};
 
-/// The built-in rules, from the repository.
+/// The default rules of the standard profile, from the repository.
 pub(crate) fn default_rules() -> Vec<Arc<Rule>> {
     let mut files = Vec::new();
     collect(&root().join("detections"), &mut files);
     files.sort();
-    load(
+    let rules = load_sigma(
         files
             .into_iter()
             .map(|file| std::fs::read_to_string(file).unwrap()),
-    )
+    );
+    let paranoid = |rule: &Arc<Rule>| rule.tags.iter().any(|tag| &**tag == "kubevigil.paranoid");
+    rules.into_iter().filter(|rule| !paranoid(rule)).collect()
 }
 
 /// Falco's own rules, when they lie beside the checkout.
@@ -103,7 +105,8 @@ pub(crate) fn synthetic_sigma(count: usize) -> Vec<Arc<Rule>> {
     }))
 }
 
-fn load_sigma(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
+/// Loads Sigma files.
+pub(crate) fn load_sigma(texts: impl IntoIterator<Item = String>) -> Vec<Arc<Rule>> {
     let mut loader = sigma::Loader::new(sigma::Options::default());
     texts
         .into_iter()
@@ -130,7 +133,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "yaml") {
+        } else if path.file_name().is_some_and(|name| name == "rule.yml") {
             files.push(path);
         }
     }
