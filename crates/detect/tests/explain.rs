@@ -1,6 +1,11 @@
 //! Explanations agree with the matcher, and with themselves.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 #[path = "../../rules/tests/sigma/vectors.rs"]
 mod vectors;

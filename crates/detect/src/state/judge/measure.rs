@@ -86,6 +86,15 @@ pub(super) fn sum(
     result: impl Fn(f64, f64) -> f64,
 ) -> Option<Judgement> {
     let first_start = added.first_start();
+    if added.last + 1 == added.entries.len() {
+        // In order: no window but the one that ends here.
+        let mut sum = Sum::default();
+        let entries = added.entries.range(first_start..);
+        entries.rev().for_each(|entry| sum.add(entry));
+        let number = result(sum.total, sum.count);
+        let holds = sum.count > 0.0 && bounds.hold(number);
+        return holds.then(|| Judgement::window(first_start, added.last, Some(number)));
+    }
     // Sums of what lies before the event, from each entry up to it: nothing is ever subtracted, so a huge number that has left the
     // window leaves no error behind.
     let mut before = Vec::with_capacity(added.last + 1 - first_start);

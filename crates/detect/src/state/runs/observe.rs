@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::hit::Hit;
 use crate::plan::Definition;
 use crate::state::groups::Groups;
+use crate::state::judge::enough;
 use crate::state::limits::StateLimits;
 use crate::state::memory::{Circumstances, Found};
 use crate::state::report::{Told, evidence, repeats};
@@ -141,8 +142,14 @@ fn restrict(runs: &mut Runs, current: &Current<'_>, around: &mut Circumstances<'
 }
 
 fn most_runs(definition: &Definition, limits: &StateLimits) -> usize {
-    let most = match definition.kind {
-        CorrelationKind::ValueCount(_) => limits.values_per_group,
+    let most = match &definition.kind {
+        // With the newest of them, of which there are enough, every event in order is judged as with all.
+        CorrelationKind::ValueCount(bounds) => {
+            let useful = limits
+                .events_per_group
+                .max(enough(bounds).saturating_mul(2));
+            limits.values_per_group.min(useful)
+        }
         _ => limits
             .events_per_group
             .saturating_mul(definition.values_per_event()),
