@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use kubevigil_yaml::Node;
 
-use super::faults::Faults;
+use super::faults::{Faults, below};
 use super::scalar::JsonType;
 use super::{GroupResources, Policy, PolicyLevel, PolicyRule, PolicyStage, StageSet};
 
@@ -162,9 +162,9 @@ impl<'n> Keys<'n> {
         for (key, _) in node.pairs().unwrap_or_default() {
             let name = key.text().unwrap_or_default();
             if !seen.insert(name) {
-                faults.duplicate_key(name, key.span.clone());
+                faults.duplicate_key(path, name, key.span.clone());
             } else if !known.contains(&name) {
-                faults.unknown_key(name, key.span.clone(), known, effect);
+                faults.unknown_key(path, name, key.span.clone(), known, effect);
             }
         }
         Self { node, path }
@@ -203,10 +203,7 @@ impl<'n> Keys<'n> {
     }
 
     fn path(&self, key: &str) -> String {
-        match self.path {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
-        }
+        below(self.path, key)
     }
 
     /// The elements of a list with their paths; null is the empty list.

@@ -26,6 +26,14 @@ pub mod codes {
 /// The label of a file that is something else than a policy; the server has none.
 pub(super) const NOT_A_POLICY: &str = "not a policy";
 
+/// The path of a key in the map at `path`.
+pub(super) fn below(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    }
+}
+
 /// Everything that was noted.
 pub(super) struct Faults {
     pub(super) source: Arc<Source>,
@@ -88,6 +96,7 @@ impl Faults {
     /// Notes a key that the server drops with nothing but a line in its log.
     pub(super) fn unknown_key(
         &mut self,
+        path: &str,
         key: &str,
         span: Range<usize>,
         known: &[&'static str],
@@ -95,7 +104,9 @@ impl Faults {
     ) {
         let message =
             format!("the API server does not know the key `{key}` here and drops it: {effect}");
-        let mut diagnostic = Diagnostic::error(codes::UNKNOWN_KEY, message).at(&self.source, span);
+        let mut diagnostic = Diagnostic::error(codes::UNKNOWN_KEY, message)
+            .at(&self.source, span)
+            .within(below(path, key));
         diagnostic.help =
             closest(key, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         self.diagnostics.push(diagnostic);
@@ -111,12 +122,13 @@ impl Faults {
     }
 
     /// Notes a key that stands twice.
-    pub(super) fn duplicate_key(&mut self, key: &str, span: Range<usize>) {
+    pub(super) fn duplicate_key(&mut self, path: &str, key: &str, span: Range<usize>) {
         let message = format!(
             "the key `{key}` stands here twice, and the API server takes the later one without an error"
         );
         let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, message)
             .at(&self.source, span)
+            .within(below(path, key))
             .help("join the two");
         self.diagnostics.push(diagnostic);
     }

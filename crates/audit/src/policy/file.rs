@@ -75,8 +75,29 @@ impl PolicyFile {
         Self::of(Some(root.clone()), Faults::new(source))
     }
 
-    fn of(root: Option<Node>, mut faults: Faults) -> Self {
-        let policy = root.as_ref().and_then(|root| document(root, &mut faults));
+    /// The same file, read as a server before Kubernetes 1.24 reads it: such servers take the versions before v1, whose keys are the same.
+    #[must_use]
+    pub fn for_legacy_servers(&self) -> Self {
+        let version = self.root.as_ref().and_then(|root| root.get("apiVersion"));
+        let is_legacy = version
+            .and_then(Node::text)
+            .is_some_and(|version| LEGACY_VERSIONS.contains(&version));
+        if is_legacy {
+            let faults = Faults::new(&self.source);
+            Self::of_version(self.root.clone(), faults, &LEGACY_VERSIONS)
+        } else {
+            self.clone()
+        }
+    }
+
+    fn of(root: Option<Node>, faults: Faults) -> Self {
+        Self::of_version(root, faults, &[API_VERSION])
+    }
+
+    fn of_version(root: Option<Node>, mut faults: Faults, served: &[&str]) -> Self {
+        let policy = root
+            .as_ref()
+            .and_then(|root| document(root, served, &mut faults));
         Self {
             policy,
             refusals: faults.refusals,
@@ -157,7 +178,7 @@ fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
     first.map(|first| first.root)
 }
 
-fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
+fn document(root: &Node, served: &[&str], faults: &mut Faults) -> Option<Policy> {
     match JsonType::of(root) {
         JsonType::Object => {}
         JsonType::Null => {
@@ -178,7 +199,7 @@ fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
             return None;
         }
     }
-    if !is_policy(root, faults) {
+    if !is_policy(root, served, faults) {
         return None;
     }
     let draft = decode::policy(root, faults);
@@ -188,7 +209,7 @@ fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
             .and_then(Node::text)
             .filter(|version| !version.is_empty())
         {
-            Some(API_VERSION) => validate::check(&draft, faults),
+            Some(version) if served.contains(&version) => validate::check(&draft, faults),
             _ => no_version(start_of(root), faults),
         }
     }
@@ -196,11 +217,13 @@ fn document(root: &Node, faults: &mut Faults) -> Option<Policy> {
 }
 
 /// Whether kind and version are those of a policy, or missing, which the server notices later.
-fn is_policy(root: &Node, faults: &mut Faults) -> bool {
+fn is_policy(root: &Node, served: &[&str], faults: &mut Faults) -> bool {
     let text = |key: &str| root.get(key).filter(|node| !node.is_null());
     let version = text("apiVersion").and_then(Node::text).unwrap_or_default();
     let kind = text("kind").and_then(Node::text).unwrap_or_default();
-    let (key, message, help) = if !matches!(version, "" | API_VERSION | "__internal") {
+    let (key, message, help) = if !matches!(version, "" | "__internal")
+        && !served.contains(&version)
+    {
         let help = match version {
             "audit.k8s.io/v1alpha1" | "audit.k8s.io/v1beta1" => {
                 "write `apiVersion: audit.k8s.io/v1`; the older versions were removed in Kubernetes 1.24, the keys are the same"
