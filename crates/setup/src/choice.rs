@@ -118,7 +118,10 @@ impl FromStr for Address {
     /// Reads `HOST:PORT`, or a host alone, which gets the port [`PORT`].
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
         let refused = || NotAnAddress(text.to_owned());
-        if let Ok(ip) = text.parse() {
+        let without_brackets = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        if let Ok(ip) = without_brackets.unwrap_or(text).parse() {
             return Ok(Self {
                 host: Host::Ip(ip),
                 port: PORT,
@@ -182,6 +185,7 @@ mod tests {
             ("192.0.2.10:9000", "192.0.2.10:9000"),
             ("192.0.2.10", "192.0.2.10:8765"),
             ("[2001:db8::1]:9000", "[2001:db8::1]:9000"),
+            ("[2001:db8::1]", "[2001:db8::1]:8765"),
             ("2001:db8::1", "[2001:db8::1]:8765"),
             ("Audit.Example.com:443", "audit.example.com:443"),
         ] {

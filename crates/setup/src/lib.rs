@@ -24,6 +24,7 @@ pub mod server;
 
 pub use crate::choice::{Address, Authentication, Choice, Distribution};
 pub use crate::credentials::Credentials;
+pub use jiff::Timestamp;
 
 /// A file to be written.
 #[derive(Clone, Debug, Eq, PartialEq)]

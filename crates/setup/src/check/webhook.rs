@@ -92,20 +92,19 @@ fn address(
         plain(kubeconfig, cluster, (scheme, host), place, findings);
     }
     let host: Option<Address> = host.parse().ok();
-    if let Some((_, service)) = host.as_ref().and_then(Address::service) {
-        if subject.server.is_none_or(|server| server.pod.is_some()) {
-            let message = format!(
-                "a static pod uses the resolver of its node, which does not know Services such as {service}"
-            );
-            let help =
-                "name the Service's address (`clusterIP`), and its name in `tls-server-name`";
-            findings.push(at(
-                Diagnostic::warning(WEBHOOK, message)
-                    .within("server")
-                    .help(help),
-                Some(place),
-            ));
-        }
+    if let Some((_, service)) = host.as_ref().and_then(Address::service)
+        && subject.server.is_none_or(|server| server.pod.is_some())
+    {
+        let message = format!(
+            "a static pod uses the resolver of its node, which does not know Services such as {service}"
+        );
+        let help = "name the Service's address (`clusterIP`), and its name in `tls-server-name`";
+        findings.push(at(
+            Diagnostic::warning(WEBHOOK, message)
+                .within("server")
+                .help(help),
+            Some(place),
+        ));
     }
     if let Some((value, place)) = cluster
         .get("insecure-skip-tls-verify")
