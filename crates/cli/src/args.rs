@@ -2,6 +2,7 @@
 
 pub(crate) mod policy;
 mod rule_tools;
+pub(crate) mod setup;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Rules(RulesArgs),
     Policy(policy::PolicyArgs),
+    Setup(setup::SetupArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
 }

@@ -11,6 +11,7 @@ mod rule_set;
 mod rules_command;
 mod run;
 mod scan;
+mod setup_command;
 mod terminal;
 
 use std::io::ErrorKind;
@@ -48,6 +49,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rules(arguments) => rules_command::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments),
         Command::Scan(arguments) => scan::execute(&arguments),
+        Command::Setup(arguments) => setup_command::execute(&arguments),
     }
 }
 

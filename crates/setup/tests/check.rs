@@ -89,7 +89,10 @@ fn said(case: &str) -> String {
         let mark = if finding.is_fatal { "! " } else { "" };
         let _ = write!(said, "{mark}{}", render_text(&[finding.diagnostic], false));
     }
-    for figure in server.iter().flat_map(figures) {
+    for figure in server
+        .iter()
+        .flat_map(|server| figures(server, subject.version))
+    {
         let _ = writeln!(said, "{}", figure.text);
     }
     said

@@ -70,9 +70,16 @@ fn file<'b>(bundle: &'b Bundle, path: &str) -> &'b File {
 }
 
 fn findings(bundle: &Bundle, server: Option<&Server>) -> Vec<String> {
-    let kubeconfig = Kubeconfig::read("webhook.yaml", &file(bundle, "api-server/webhook.yaml").contents).unwrap();
+    let kubeconfig = Kubeconfig::read(
+        "webhook.yaml",
+        &file(bundle, "api-server/webhook.yaml").contents,
+    )
+    .unwrap();
     assert!(kubeconfig.cluster.is_some() && kubeconfig.user.is_some());
-    let policy = PolicyFile::read("policy.yaml", &file(bundle, "api-server/policy.yaml").contents);
+    let policy = PolicyFile::read(
+        "policy.yaml",
+        &file(bundle, "api-server/policy.yaml").contents,
+    );
     assert!(policy.is_valid());
     let subject = Subject {
         server,
@@ -80,7 +87,10 @@ fn findings(bundle: &Bundle, server: Option<&Server>) -> Vec<String> {
         policy: Some(&policy),
         version: KubernetesVersion::DEFAULT,
     };
-    check(&subject).into_iter().map(|finding| finding.diagnostic.message).collect()
+    check(&subject)
+        .into_iter()
+        .map(|finding| finding.diagnostic.message)
+        .collect()
 }
 
 #[test]
@@ -89,7 +99,13 @@ fn everything_is_yaml_that_is_read_back() {
         for file in bundle(&choice).files {
             if file.path.ends_with(".yaml") {
                 let documents = kubevigil_yaml::parse(&file.contents);
-                assert_eq!(documents.unwrap().len(), 1, "{}:\n{}", file.path, file.contents);
+                assert_eq!(
+                    documents.unwrap().len(),
+                    1,
+                    "{}:\n{}",
+                    file.path,
+                    file.contents
+                );
             }
         }
     }
@@ -108,10 +124,25 @@ fn nothing_is_found_in_what_was_generated() {
             .filter(|file| file.path.starts_with(&folder) && !file.path.contains("patches"));
         for manifest in manifests {
             let server = Server::from_manifest(&manifest.path, &manifest.contents).unwrap();
-            let said: Vec<&str> = server.flags.list.iter().map(|flag| flag.name.as_str()).collect();
-            let listed: Vec<&str> = flags.flags.list.iter().map(|flag| flag.name.as_str()).collect();
+            let said: Vec<&str> = server
+                .flags
+                .list
+                .iter()
+                .map(|flag| flag.name.as_str())
+                .collect();
+            let listed: Vec<&str> = flags
+                .flags
+                .list
+                .iter()
+                .map(|flag| flag.name.as_str())
+                .collect();
             assert_eq!(said, listed, "{}", manifest.path);
-            assert_eq!(findings(&bundle, Some(&server)), [""; 0], "{}", manifest.path);
+            assert_eq!(
+                findings(&bundle, Some(&server)),
+                [""; 0],
+                "{}",
+                manifest.path
+            );
         }
     }
 }
@@ -123,11 +154,19 @@ fn the_patch_of_the_static_pod_adds_flags_volumes_and_mounts() {
     let patch = &file(&bundle, "kubeadm/patches/kube-apiserver+json.yaml").contents;
     let operations = kubevigil_yaml::parse(patch).unwrap().remove(0).root;
     let paths = |wanted: &str| {
-        let path = |operation: &&kubevigil_yaml::Node| operation.get("path").unwrap().text() == Some(wanted);
+        let path = |operation: &&kubevigil_yaml::Node| {
+            operation.get("path").unwrap().text() == Some(wanted)
+        };
         operations.items().unwrap().iter().filter(path).count()
     };
     assert_eq!(paths("/spec/containers/0/command/-"), 12);
-    assert_eq!((paths("/spec/containers/0/volumeMounts/-"), paths("/spec/volumes/-")), (2, 2));
+    assert_eq!(
+        (
+            paths("/spec/containers/0/volumeMounts/-"),
+            paths("/spec/volumes/-")
+        ),
+        (2, 2)
+    );
 }
 
 #[test]
@@ -148,26 +187,72 @@ fn secrets_are_readable_by_their_owner_only() {
 fn a_service_is_reached_by_its_address_and_known_by_its_name() {
     let choice = at_service(choice(Distribution::Kubeadm, Authentication::Token));
     let bundle = bundle(&choice);
-    let kubeconfig = Kubeconfig::read("webhook.yaml", &file(&bundle, "api-server/webhook.yaml").contents).unwrap();
+    let kubeconfig = Kubeconfig::read(
+        "webhook.yaml",
+        &file(&bundle, "api-server/webhook.yaml").contents,
+    )
+    .unwrap();
     let cluster = kubeconfig.cluster.unwrap();
-    assert_eq!(cluster.get("server").unwrap().0, "https://10.96.0.200:8765/k8s_audit");
-    assert_eq!(cluster.get("tls-server-name").unwrap().0, "kubevigil.security.svc");
+    assert_eq!(
+        cluster.get("server").unwrap().0,
+        "https://10.96.0.200:8765/k8s_audit"
+    );
+    assert_eq!(
+        cluster.get("tls-server-name").unwrap().0,
+        "kubevigil.security.svc"
+    );
     let service = &file(&bundle, "service.yaml").contents;
     let service = kubevigil_yaml::parse(service).unwrap().remove(0).root;
-    assert_eq!(service.get("spec").unwrap().get("clusterIP").unwrap().text(), Some("10.96.0.200"));
+    assert_eq!(
+        service
+            .get("spec")
+            .unwrap()
+            .get("clusterIP")
+            .unwrap()
+            .text(),
+        Some("10.96.0.200")
+    );
 }
 
 #[test]
 fn what_cannot_work_is_refused_with_what_to_do() {
     let valid = choice(Distribution::Kubeadm, Authentication::Token);
     let credentials = Credentials::new(&valid, now()).unwrap();
-    let refused = |choice: &Choice| generate(choice, &credentials, now()).unwrap_err().to_string();
+    let refused = |choice: &Choice| {
+        generate(choice, &credentials, now())
+            .unwrap_err()
+            .to_string()
+    };
     let address: Address = "kubevigil.security.svc".parse().unwrap();
     let cases = [
-        (Choice { address, ..valid.clone() }, "--cluster-ip"),
-        (Choice { cluster_ip: Some("10.0.0.1".parse().unwrap()), ..valid.clone() }, "is none"),
-        (Choice { policy: "rules: []\n".to_owned(), ..valid.clone() }, "does not start with the policy"),
-        (Choice { policy: String::new(), ..valid }, "does not start with the policy"),
+        (
+            Choice {
+                address,
+                ..valid.clone()
+            },
+            "--cluster-ip",
+        ),
+        (
+            Choice {
+                cluster_ip: Some("10.0.0.1".parse().unwrap()),
+                ..valid.clone()
+            },
+            "is none",
+        ),
+        (
+            Choice {
+                policy: "rules: []\n".to_owned(),
+                ..valid.clone()
+            },
+            "does not start with the policy",
+        ),
+        (
+            Choice {
+                policy: String::new(),
+                ..valid
+            },
+            "does not start with the policy",
+        ),
     ];
     for (choice, expected) in cases {
         let error = refused(&choice);
@@ -181,7 +266,12 @@ fn tokens_and_keys_differ_each_time() {
     let [one, other] = [(); 2].map(|()| Credentials::new(&choice, now()).unwrap());
     assert_ne!(one.token, other.token);
     assert_eq!(one.token.len(), 64);
-    let keys = [&one.server_key, &one.client_key, &other.server_key, &other.client_key];
+    let keys = [
+        &one.server_key,
+        &one.client_key,
+        &other.server_key,
+        &other.client_key,
+    ];
     for (number, key) in keys.iter().enumerate() {
         assert!(!keys[..number].contains(key));
     }
@@ -193,7 +283,10 @@ fn the_steps_are_those_of_the_distribution() {
         let bundle = bundle(&choice(distribution, Authentication::Certificate));
         insta::assert_snapshot!(distribution.name(), bundle.files[0].contents);
     }
-    let service = bundle(&at_service(choice(Distribution::Kubeadm, Authentication::Token)));
+    let service = bundle(&at_service(choice(
+        Distribution::Kubeadm,
+        Authentication::Token,
+    )));
     insta::assert_snapshot!("service", service.files[0].contents);
 }
 
@@ -212,7 +305,12 @@ fn each_step_says_how_to_verify_and_how_to_undo_it() {
 fn managed_clusters_get_plain_words() {
     for provider in [Provider::Aks, Provider::Eks, Provider::Gke] {
         let text = readme(provider).contents;
-        for words in ["You **cannot** choose an audit policy", "Verify:", "Undo:", "kubevigil scan"] {
+        for words in [
+            "You **cannot** choose an audit policy",
+            "Verify:",
+            "Undo:",
+            "kubevigil scan",
+        ] {
             assert!(text.contains(words), "{provider:?}: {words}");
         }
     }

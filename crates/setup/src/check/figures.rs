@@ -1,7 +1,9 @@
 //! What the settings amount to.
 
+use kubevigil_plan::KubernetesVersion;
 use serde::Serialize;
 
+use super::log_file::NEW_DEFAULTS;
 use super::subject::Backend;
 use crate::server::Server;
 
@@ -9,30 +11,36 @@ use crate::server::Server;
 const HELD: f64 = 240.0;
 
 /// A number that follows from several flags.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Figure {
     /// What programs call it.
     pub name: &'static str,
     /// The number.
-    pub value: f64,
+    pub value: u64,
     /// What people read: the number with its reason.
     #[serde(skip)]
     pub text: String,
 }
 
 /// What the flags of a server amount to.
-#[expect(clippy::cast_precision_loss, reason = "shown to people")]
-pub fn figures(server: &Server) -> Vec<Figure> {
+pub fn figures(server: &Server, version: KubernetesVersion) -> Vec<Figure> {
     let flags = &server.flags;
     let mut figures = Vec::new();
-    let mut add = |name, value, text| figures.push(Figure { name, value, text });
-    if let (Some(path), Some(size), Some(backups)) = (
-        flags.text("audit-log-path").filter(|path| *path != "-"),
-        flags.integer("audit-log-maxsize").filter(|size| *size > 0),
-        flags
-            .integer("audit-log-maxbackup")
-            .filter(|backups| *backups > 0),
-    ) {
+    let mut add = |name, value: f64, text| {
+        // Whatever people read is rounded; what does not fit is the largest number.
+        let value = value.round() as u64;
+        figures.push(Figure { name, value, text });
+    };
+    // Before 1.36 a size of 0 meant 100, and old files had no limit unless one was given.
+    let (size, backups) = if version >= NEW_DEFAULTS {
+        (flags.integer("audit-log-maxsize").unwrap_or(100), 100)
+    } else {
+        let size = flags.integer("audit-log-maxsize").filter(|size| *size != 0);
+        (size.unwrap_or(100), 0)
+    };
+    let backups = flags.integer("audit-log-maxbackup").unwrap_or(backups);
+    let path = flags.text("audit-log-path").filter(|path| *path != "-");
+    if let Some(path) = path.filter(|_| size > 0 && backups > 0) {
         let budget = size.saturating_mul(backups.saturating_add(1));
         let text = format!(
             "disk for {path}: up to {budget} MiB ({size} MiB x {backups} old files and the current one)"

@@ -9,7 +9,7 @@ use super::{Findings, Subject};
 use crate::server::{Mount, Pod, Server};
 
 /// Since then no flag about rotation means what it meant before.
-const NEW_DEFAULTS: KubernetesVersion = KubernetesVersion::new(1, 36);
+pub(super) const NEW_DEFAULTS: KubernetesVersion = KubernetesVersion::new(1, 36);
 
 /// API servers refuse larger bodies of requests, in MiB.
 const LARGEST_REQUEST: i64 = 3;

@@ -112,7 +112,6 @@ impl<'f> Backend<'f> {
 
     /// Events a second that are passed on in the long run; `None` without a limit.
     pub(super) fn events_per_second(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a size of batches")]
         let size = self.batch_max_size() as f64;
         (self.mode() == "batch" && self.throttles()).then(|| self.qps() * size)
     }
