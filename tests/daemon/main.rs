@@ -31,4 +31,5 @@ mod sender;
 mod start;
 mod state;
 mod tls;
+mod verify;
 mod webhook;
