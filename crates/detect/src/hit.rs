@@ -26,6 +26,8 @@ pub struct Hit {
     pub(crate) member: u16,
     pub(crate) groups: SmallVec<[Group; 1]>,
     pub(crate) values: SmallVec<[Looked; 1]>,
+    /// How many groups and values were too many for one event.
+    pub(crate) left_out: usize,
     /// The values looked at, for people. Only of correlations that report.
     pub(crate) shown: Vec<(Arc<str>, FieldValue)>,
     /// The output of the correlation's rule, when it has one and is reported.
@@ -56,8 +58,10 @@ pub(crate) struct Output {
     pub(crate) fields: Vec<(Arc<str>, FieldValue)>,
 }
 
-/// The most groups that an event joins, and the most values that it has for a correlation. Lists are written by clients.
+/// The most values that an event has for a correlation. Lists are written by clients.
 const MAX_OF_EVENT: usize = 256;
+/// The most groups that an event joins, and values that are learned of it: cheap to remember, and one that is left out is not seen.
+const MAX_REMEMBERED: usize = 4_096;
 /// The most bytes of a text that a report shows of a group or a value.
 const MAX_SHOWN: usize = 4_096;
 
@@ -115,13 +119,15 @@ impl<'e> HitReader<'_, 'e> {
     fn hit(&mut self, correlation: usize, member: usize) -> Option<Hit> {
         let definition = self.correlations.definitions.get(correlation)?;
         let reading = self.correlations.readings.get(correlation)?.get(member)?;
-        let groups = self.groups(definition, reading)?;
-        let values = self.values(definition, reading, groups.first());
+        let mut left_out = 0;
+        let groups = self.groups(definition, reading, &mut left_out)?;
+        let values = self.values(definition, reading, groups.first(), &mut left_out);
         let mut hit = Hit {
             correlation,
             member: u16::try_from(member).ok()?,
             groups,
             values,
+            left_out,
             shown: Vec::new(),
             output: None,
         };
@@ -141,6 +147,7 @@ impl<'e> HitReader<'_, 'e> {
         &mut self,
         definition: &Definition,
         reading: &Reading,
+        left_out: &mut usize,
     ) -> Option<SmallVec<[Group; 1]>> {
         let values: SmallVec<[Vec<Cow<'_, [u8]>>; 2]> =
             reading.group.iter().map(|plan| self.texts(plan)).collect();
@@ -149,7 +156,8 @@ impl<'e> HitReader<'_, 'e> {
         }
         let names = definition.group_by();
         if definition.kind == CorrelationKind::Join && !values.is_empty() {
-            let groups = combinations(&values).into_iter().map(|combination| {
+            let groups = combinations(&values, MAX_REMEMBERED, left_out);
+            let groups = groups.into_iter().map(|combination| {
                 let shown = names
                     .iter()
                     .zip(&combination)
@@ -191,6 +199,7 @@ impl<'e> HitReader<'_, 'e> {
         definition: &Definition,
         reading: &Reading,
         group: Option<&Group>,
+        left_out: &mut usize,
     ) -> SmallVec<[Looked; 1]> {
         let plans = || reading.values.iter().map(|(_, plan)| plan);
         match definition.kind {
@@ -212,7 +221,12 @@ impl<'e> HitReader<'_, 'e> {
                 let learned = matches!(definition.kind, CorrelationKind::FirstSeen { .. });
                 let group = group.filter(|_| learned).map(|group| group.key);
                 let mut looked = SmallVec::new();
-                for mut combination in combinations(&values) {
+                let most = if learned {
+                    MAX_REMEMBERED
+                } else {
+                    MAX_OF_EVENT
+                };
+                for mut combination in combinations(&values, most, left_out) {
                     combination.extend(group.as_ref().map(|key| key.as_slice()));
                     let value = digest_of(self.digester, &combination);
                     looked.push(Looked { which: 0, value });
@@ -316,8 +330,20 @@ fn number_of_value(value: &Value<'_>) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// Every way to take one text of each list, in order; none when a list is empty.
-fn combinations<'t>(lists: &'t [Vec<Cow<'_, [u8]>>]) -> Vec<SmallVec<[&'t [u8]; 2]>> {
+/// Every way to take one text of each list, in order, but not more than `most`; none when a list is empty.
+fn combinations<'t>(
+    lists: &'t [Vec<Cow<'_, [u8]>>],
+    most: usize,
+    left_out: &mut usize,
+) -> Vec<SmallVec<[&'t [u8]; 2]>> {
+    let product = |count: usize, list: &Vec<Cow<'_, [u8]>>| count.saturating_mul(list.len());
+    // Nobody counts further.
+    let left = lists
+        .iter()
+        .fold(1, product)
+        .saturating_sub(most)
+        .min(1 << 20);
+    *left_out = left_out.saturating_add(left);
     let mut all: Vec<SmallVec<[&[u8]; 2]>> = vec![SmallVec::new()];
     for list in lists {
         let longer = all.iter().flat_map(|one| {
@@ -327,7 +353,7 @@ fn combinations<'t>(lists: &'t [Vec<Cow<'_, [u8]>>]) -> Vec<SmallVec<[&'t [u8]; 
                 longer
             })
         });
-        all = longer.take(MAX_OF_EVENT).collect();
+        all = longer.take(most).collect();
     }
     if lists.is_empty() {
         return Vec::new();

@@ -2,8 +2,8 @@
 //!
 //! # Time
 //!
-//! Time is the events' own. The greatest one so far is *now*; an event that claims to be further ahead than clocks may differ
-//! ([`AHEAD`]) is taken as of when it was received, so one event from the future cannot blind every window. Events come out of
+//! Time is the events' own. The greatest one so far, but none that was not over when its event was received, is *now*; an event that claims to be further ahead than clocks may differ
+//! ([`AHEAD`]) is taken as of when it was received. So one event from the future cannot blind every window, nor can an API server whose clock is ahead make the events of all others late. Events come out of
 //! order, by seconds when several API servers send batches: one that is not older than [`LATENESS`] is put at its place and judged
 //! with everything around it; an older one is counted and left out.
 //!
@@ -64,7 +64,7 @@ pub struct State {
     definitions: Arc<[Definition]>,
     memories: Vec<Memory>,
     limits: StateLimits,
-    /// The greatest time of an event so far.
+    /// The greatest time of an event so far, of those ahead of their arrival that of the arrival.
     now: i64,
     /// How many events were observed.
     observed: u64,
@@ -157,7 +157,7 @@ impl State {
         receipt: &mut dyn FnMut() -> Arc<[u8]>,
     ) -> Vec<CorrelationMatch> {
         let time = self.time(detections.time, occasion.received);
-        self.now = self.now.max(time);
+        self.now = self.now.max(time.min(nanoseconds(occasion.received)));
         self.observed = self.observed.wrapping_add(1);
         self.forget_a_little();
         let horizon = self.now.saturating_sub(LATENESS);
@@ -283,14 +283,17 @@ impl State {
         }
     }
 
-    /// Evicts from the correlation that has the most until all fits, so that who floods one correlation cannot empty the others.
+    /// Evicts from the correlation that has the most until all fits, so that who floods one correlation cannot empty the others. Receipts count
+    /// for those that keep them, shared alike: otherwise long ones would empty what keeps none.
     fn enforce_bytes(&mut self) {
         while self.bytes() > self.limits.bytes {
+            let holders: usize = self.memories.iter().map(Memory::receipts).sum();
+            let share = self.ledger.bytes() / holders.max(1);
             let largest = self
                 .memories
                 .iter_mut()
                 .rev()
-                .max_by_key(|memory| memory.bytes());
+                .max_by_key(|memory| memory.bytes() + memory.receipts() * share);
             let evicted = largest.is_some_and(|memory| memory.evict(&mut self.ledger));
             if !evicted {
                 return;

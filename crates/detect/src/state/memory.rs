@@ -79,6 +79,8 @@ impl Memory {
         limits: &StateLimits,
         ledger: &mut Ledger,
     ) -> Found {
+        let left_out: usize = hits.iter().map(|hit| hit.left_out).sum();
+        self.counters.evicted_events += left_out as u64;
         let mut around = Circumstances {
             definition,
             limits,
@@ -144,6 +146,14 @@ impl Memory {
             Remembered::Windows(windows) => windows.entries(),
             Remembered::Runs(runs) => runs.entries(),
             Remembered::FirstSeen(seen) => seen.values.len(),
+        }
+    }
+
+    /// How many of its entries keep a receipt.
+    pub(crate) fn receipts(&self) -> usize {
+        match &self.remembered {
+            Remembered::Windows(_) | Remembered::Runs(_) => self.entries(),
+            Remembered::FirstSeen(_) => 0,
         }
     }
 

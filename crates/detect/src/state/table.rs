@@ -7,6 +7,8 @@
 //! be copied to grow. The rejected alternative, a hash map of the standard library with a list through it, doubles its memory at once
 //! and keeps it after the content is gone, so its size would depend on what was there before, and with it what a limit evicts.
 
+use std::hash::{BuildHasher, RandomState};
+
 use crate::digest::Digest;
 
 /// See the module.
@@ -16,6 +18,8 @@ pub(crate) struct Table<V> {
     len: usize,
     /// Node numbers by digest, with open addresses: a power of two of slots, at most three quarters of them taken.
     index: Vec<u32>,
+    /// Of the places in the index, and of nothing that anybody sees.
+    hasher: RandomState,
     oldest: u32,
     newest: u32,
 }
@@ -41,6 +45,7 @@ impl<V> Default for Table<V> {
             chunks: Vec::new(),
             len: 0,
             index: Vec::new(),
+            hasher: RandomState::new(),
             oldest: NONE,
             newest: NONE,
         }
@@ -254,10 +259,15 @@ impl<V> Table<V> {
         }
     }
 
-    /// Keys are digests: any bits of them are as good as a hash.
+    /// By a hash with a secret of this process: how digests are made is known, so who chooses the values can find as many as he likes that
+    /// begin with the same bits, and every look at one of them would go along all.
     fn home(&self, key: &Digest) -> usize {
-        let [a, b, c, d, ..] = *key;
-        u32::from_le_bytes([a, b, c, d]) as usize & self.index.len().wrapping_sub(1)
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the upper bits are cut off anyway"
+        )]
+        let hash = self.hasher.hash_one(key) as usize;
+        hash & self.index.len().wrapping_sub(1)
     }
 
     fn next(&self, slot: usize) -> usize {
@@ -272,8 +282,21 @@ mod tests {
     use super::*;
 
     fn key(number: u8) -> Digest {
-        // Few homes, so that keys meet in the index.
         [number % 3, 0, 0, 0, number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn keys_that_were_chosen_to_begin_alike_do_not_meet_in_the_index() {
+        let mut table = Table::default();
+        for number in 0..20_000_u32 {
+            let mut key = Digest::default();
+            key[12..].copy_from_slice(&number.to_le_bytes());
+            table.insert(key, number);
+        }
+        let mut homes: Vec<usize> = table.iter().map(|(key, _)| table.home(key)).collect();
+        homes.sort_unstable();
+        let most = homes.chunk_by(usize::eq).map(<[usize]>::len).max();
+        assert!(most < Some(16), "{most:?} keys have one home");
     }
 
     proptest! {

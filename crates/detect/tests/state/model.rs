@@ -90,7 +90,7 @@ impl Model {
             time,
             ..event.clone()
         };
-        self.now = self.now.max(time);
+        self.now = self.now.max(time.min(event.received));
         if time < self.now - LATENESS {
             return Vec::new();
         }
