@@ -17,3 +17,4 @@ mod documents;
 mod kubevigil;
 mod recordings;
 mod sessions;
+mod setup_page;

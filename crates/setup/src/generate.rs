@@ -33,6 +33,9 @@ use crate::credentials::{self, Credentials};
 
 pub use crate::generate::steps::{Step, Steps};
 
+/// The code of the finding that a policy is for later versions only.
+const GROUP_WILDCARD: &str = "P06";
+
 /// What is generated.
 #[derive(Clone, Debug)]
 pub struct Bundle {
@@ -116,9 +119,18 @@ fn check(choice: &Choice) -> Result<(), GenerateError> {
         _ => Ok(()),
     }?;
     let policy = PolicyFile::read("the policy", &choice.policy);
-    match policy.refusals.first() {
-        Some(refusal) => Err(GenerateError::Policy(refusal.message.clone())),
-        None if policy.policy.is_none() => Err(GenerateError::Policy("it holds none".to_owned())),
+    if let Some(refusal) = policy.refusals.first() {
+        return Err(GenerateError::Policy(refusal.message.clone()));
+    }
+    if policy.policy.is_none() {
+        return Err(GenerateError::Policy("it holds none".to_owned()));
+    }
+    let too_new = kubevigil_plan::check::check(&policy, choice.version);
+    match too_new
+        .into_iter()
+        .find(|finding| finding.code == GROUP_WILDCARD)
+    {
+        Some(finding) => Err(GenerateError::Policy(finding.message)),
         None => Ok(()),
     }
 }

@@ -1,4 +1,7 @@
 //! The kubeconfig of the audit webhook, as the API server reads it.
+//!
+//! It holds secrets, and what is wrong with it is shown with the line in question, perhaps in the log of a build. So findings lie in a copy of the
+//! text in which secrets are stars.
 
 use std::sync::Arc;
 
@@ -7,6 +10,9 @@ use kubevigil_yaml::Node;
 
 use crate::check::codes;
 use crate::server::place;
+
+/// Fields of a user that are not for everybody's eyes.
+const SECRETS: [&str; 4] = ["client-key-data", "exec", "password", "token"];
 
 /// A webhook's kubeconfig.
 #[derive(Clone, Debug)]
@@ -43,15 +49,17 @@ impl Kubeconfig {
     ///
     /// The file is no YAML, or no mapping.
     pub fn read(name: &str, text: &str) -> Result<Self, Box<Diagnostic>> {
-        let source = Source::file(name, text);
         let documents = kubevigil_yaml::parse(text).map_err(|error| {
-            let message =
-                format!("the API server does not start: the kubeconfig is no YAML: {error}");
-            Box::new(
-                Diagnostic::error(codes::WEBHOOK, message).at(&source, error.offset..error.offset),
-            )
+            let (line, _) = Source::file(name, text).position(error.offset);
+            let message = format!(
+                "the API server does not start: the kubeconfig {name} is no YAML (line {line}): {error}"
+            );
+            Box::new(Diagnostic::error(codes::WEBHOOK, message))
         })?;
-        match documents.first().map(|document| &document.root) {
+        let root = documents.first().map(|document| &document.root);
+        let masked = root.map_or_else(String::new, |root| without_secrets(text, root));
+        let source = Source::file(name, masked);
+        match root {
             Some(root) if root.pairs().is_some() => Ok(resolve(&source, root)),
             _ => {
                 let message = "the API server does not start: the file is no kubeconfig";
@@ -61,6 +69,27 @@ impl Kubeconfig {
             }
         }
     }
+}
+
+/// The text with a star for each byte of a secret, so that all places stay what they are.
+fn without_secrets(text: &str, root: &Node) -> String {
+    let users = root.get("users").and_then(Node::items).unwrap_or_default();
+    let fields = users
+        .iter()
+        .filter_map(|user| user.get("user")?.pairs())
+        .flatten();
+    let mut bytes = text.as_bytes().to_vec();
+    for (key, value) in fields {
+        if !key.text().is_some_and(|key| SECRETS.contains(&key)) {
+            continue;
+        }
+        for byte in bytes.get_mut(value.span.clone()).unwrap_or_default() {
+            if !byte.is_ascii_whitespace() {
+                *byte = b'*';
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 impl Entry {
@@ -158,4 +187,24 @@ fn named<'n>(root: &'n Node, list: &str, name: &str, kind: &str) -> Option<&'n N
         .iter()
         .find(|item| item.get("name").and_then(Node::text).unwrap_or_default() == name)?;
     item.get(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let text = "users:\n- name: a\n  user: {token: \"häpless\", tokenFile: /t}\n- name: b\n  user:\n    client-key-data: >\n      abc\n      def\n";
+        let config = Kubeconfig::read("webhook.yaml", text).unwrap();
+        let shown = &config.place.source.text;
+        assert_eq!(shown.len(), text.len());
+        for secret in ["pless", "abc", "def"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(
+            shown.contains("tokenFile: /t") && shown.contains("client-key-data: >"),
+            "{shown}"
+        );
+    }
 }

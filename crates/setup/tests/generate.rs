@@ -248,6 +248,14 @@ fn what_cannot_work_is_refused_with_what_to_do() {
         ),
         (
             Choice {
+                version: KubernetesVersion::new(1, 35),
+                policy: POLICY.replace("group: \"\"", "group: \"*\""),
+                ..valid.clone()
+            },
+            "knows no group `*`",
+        ),
+        (
+            Choice {
                 policy: String::new(),
                 ..valid
             },

@@ -9,10 +9,10 @@ use kubevigil_setup::{Address, Authentication};
 
 use super::{Format, RuleArgs};
 
-/// Prepare a cluster's API server to send its audit events, check how one is set up, and try the way from end to end.
+/// Make an API server send its audit events, and check that it does.
 ///
 /// `setup DISTRIBUTION` writes everything into one folder and prints the steps; it changes nothing else, neither on this machine nor in
-/// the cluster. On managed clusters (eks, gke, aks) it writes what can be had there and what cannot.
+/// the cluster. `setup check` says what is wrong with an existing one, `setup verify` tries the way from end to end. On managed clusters (eks, gke, aks) it writes what can be had there and what cannot.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   kubevigil setup kubeadm --output audit-setup

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::civil::Date;
+use kubevigil_plan::KubernetesVersion;
 
 use super::minikube;
 use crate::choice::{Authentication, Choice, Distribution};
@@ -116,7 +117,7 @@ fn place(choice: &Choice) -> Option<Step> {
 fn apply(choice: &Choice) -> Step {
     let (what, commands, verify, undo) = match choice.distribution {
         Distribution::Kubeadm => (
-            "A new cluster: put `apiServer` of the file into the ClusterConfiguration that `kubeadm init` is given (v1beta4 from Kubernetes 1.31, v1beta3 before). A \
+            "A new cluster: put `apiServer` of `kubeadm/cluster-configuration-VERSION.yaml` into the ClusterConfiguration that `kubeadm init` is given. A \
              running one: put the same into the ConfigMap kubeadm-config, so that upgrades keep it, and write the manifest anew on each node of the \
              control plane, one after the other; the kubelet then restarts the API server, which takes about a minute. `kubeadm/patches` is the other way: \
              a folder for `--patches` of `kubeadm init`, `join` and `upgrade`. Use one of the two, not both.",
@@ -159,10 +160,19 @@ fn apply(choice: &Choice) -> Step {
     };
     Step {
         title: "Give the API server its flags",
-        what: what.to_owned(),
+        what: what.replace("VERSION", kubeadm_version(choice)),
         commands,
         verify: verify.to_owned(),
         undo: undo.to_owned(),
+    }
+}
+
+/// The version of the configuration that the kubeadm of this Kubernetes writes itself.
+fn kubeadm_version(choice: &Choice) -> &'static str {
+    if choice.version >= KubernetesVersion::new(1, 31) {
+        "v1beta4"
+    } else {
+        "v1beta3"
     }
 }
 
