@@ -14,6 +14,7 @@ use kubevigil_plan::KubernetesVersion;
 use kubevigil_setup::check::{Subject, check, figures};
 use kubevigil_setup::kubeconfig::Kubeconfig;
 use kubevigil_setup::server::Server;
+use proptest::prelude::*;
 
 #[test]
 fn each_api_server_gets_the_findings_beside_it() {
@@ -56,6 +57,40 @@ fn no_text_stops_the_checks() {
         said(&format!(
             "=== manifest\n{text}\n=== webhook\n{text}\n=== policy\n{text}"
         ));
+    }
+}
+
+/// Something between flags, YAML and noise.
+fn any_file() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        "[ \\n:\\-\"'{}\\[\\],#&*|0-9a-zµ]{0,6}",
+        prop::sample::select(vec![
+            "--audit-log-path=",
+            "--audit-log-maxsize=",
+            "--audit-policy-file=/p ",
+            "--audit-webhook-config-file=/w ",
+            "--audit-webhook-batch-max-size=9223372036854775807 ",
+            "--audit-webhook-batch-throttle-qps=NaN ",
+            "--audit-webhook-truncate-enabled ",
+            "kind: Pod\n",
+            "kind: ClusterConfiguration\n",
+            "apiServer: ",
+            "extraArgs: ",
+            "kube-apiserver-arg: ",
+            "users: [{name: a, user: {token: ",
+            "current-context: a\n",
+            "server: ",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(word, 0..12).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_files_are_checked_without_a_stop(one in any_file(), two in any_file()) {
+        said(&format!("=== flags\n{one}\n=== webhook\n{two}"));
+        said(&format!("=== manifest\n{one}\n=== webhook\n{two}"));
     }
 }
 
