@@ -11,6 +11,12 @@ use crate::sigma::item::has_single;
 use crate::sigma::problems::Problems;
 use crate::sigma::selection::NO_SELECTIONS;
 
+/// The names behind which bodies begin.
+const BODIES: [&str; 2] = ["requestObject.", "responseObject."];
+
+/// Those that stand for several places in them, and of which blocks can ask as they are written.
+const DERIVED: [&str; 2] = ["kv.object.", "kv.podSpec."];
+
 /// Names under which Kubernetes objects have arrays of objects.
 const ARRAYS: [&str; 19] = [
     "conditions",
@@ -188,13 +194,13 @@ fn negated_array(name: &str, selection: &Node, fields: &Fields, problems: &mut P
 
 /// The innermost array of objects that a field leads through.
 fn array_of(field: &str, fields: &Fields) -> Option<String> {
+    let begins = |name: &str, with: &[&str]| with.iter().any(|start| name.starts_with(start));
     let names = fields.names(field);
-    let [name] = names.as_slice() else {
-        return None;
+    let name = match names.as_slice() {
+        _ if begins(field, &DERIVED) => field,
+        [name] if begins(name, &BODIES) => name,
+        _ => return None,
     };
-    if !name.starts_with("requestObject.") && !name.starts_with("responseObject.") {
-        return None;
-    }
     let segments: Vec<&str> = name.split('.').collect();
     let before_last = segments.len().checked_sub(1)?;
     let position = segments
