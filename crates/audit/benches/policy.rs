@@ -37,7 +37,7 @@ struct Vector {
 #[derive(Default)]
 struct Request {
     user: Option<String>,
-    groups: Vec<Box<str>>,
+    groups: Option<Vec<Box<str>>>,
     verb: String,
     path: String,
     namespace: String,
@@ -50,7 +50,7 @@ struct Request {
 
 impl Request {
     fn attributes(&self) -> Attributes<'_> {
-        let groups = &self.groups;
+        let groups = self.groups.as_deref().unwrap_or_default();
         Attributes {
             user: self.user.as_deref().map(|name| User { name, groups }),
             verb: &self.verb,

@@ -28,6 +28,8 @@ pub enum Verdict {
     Full,
     /// It can fire on a part of that.
     Part,
+    /// It fires on no kind of request that is known here: the policy is not to blame.
+    Unknown,
     /// It can never fire.
     Nothing,
 }
@@ -118,8 +120,8 @@ fn of_condition(
         gaps: BTreeMap::new(),
     };
     space.for_each_kind(condition, solver, &mut |known, kind| {
-        let decision = kind.probe.decide(policy);
-        match reason(condition, known, &kind, &decision, solver) {
+        let decision = kind.decide(policy);
+        match reason(known, &kind, &decision, solver) {
             None => tally.covered += 1,
             Some(reason) => {
                 tally.covered += usize::from(matches!(reason, Reason::Weaker(..)));
@@ -128,6 +130,7 @@ fn of_condition(
         }
     });
     let verdict = match (tally.covered, tally.gaps.is_empty()) {
+        (0, true) => Verdict::Unknown,
         (_, true) => Verdict::Full,
         (0, false) => Verdict::Nothing,
         (_, false) => Verdict::Part,
@@ -140,35 +143,30 @@ fn of_condition(
 
 /// Why the rule cannot fire on this kind of request, at the stage where it comes nearest; `None` when it can at some stage.
 fn reason(
-    condition: &Condition,
     known: &Known<'_>,
     kind: &Kind<'_>,
     decision: &Decision,
     solver: &Solver,
 ) -> Option<Reason> {
-    let reasons = kind.stages.iter().map(|stage| {
-        if decision.level == PolicyLevel::None {
-            return Some(Reason::NotRecorded);
-        }
-        if decision.omit_stages.contains(*stage) {
-            return Some(Reason::StageOmitted(*stage));
-        }
-        let known = known.at(*stage);
-        let needed = solver.level(condition, &known);
-        let recorded = Known {
-            level: Some(decision.level),
-            ..known
-        };
-        if solver.answer(condition, &recorded) == Answer::False {
-            return Some(Reason::LevelTooLow(decision.level, needed));
-        }
-        (decision.level < needed).then_some(Reason::Weaker(decision.level, needed))
-    });
-    let reasons: Vec<Option<Reason>> = reasons.collect();
-    if reasons.contains(&None) {
-        return None;
+    if decision.level == PolicyLevel::None {
+        return Some(Reason::NotRecorded);
     }
-    reasons.into_iter().flatten().max()
+    let mut worst = None;
+    for (stage, rest) in &kind.stages {
+        let reason = if decision.omit_stages.contains(*stage) {
+            Reason::StageOmitted(*stage)
+        } else {
+            let needed = rest.level();
+            let recorded = solver.answer_at(rest, &known.at(*stage), decision.level);
+            match (recorded, decision.level < needed) {
+                (Answer::False, _) => Reason::LevelTooLow(decision.level, needed),
+                (_, true) => Reason::Weaker(decision.level, needed),
+                (_, false) => return None,
+            }
+        };
+        worst = worst.max(Some(reason));
+    }
+    worst
 }
 
 impl Tally {
@@ -182,11 +180,17 @@ impl Tally {
 impl Gap {
     fn add(&mut self, kind: &Kind<'_>) {
         self.kinds += 1;
-        self.verbs.insert(kind.probe.verb.clone());
-        self.users.insert(kind.user.label.to_owned());
-        self.resources.insert(target_text(&kind.probe.target));
-        if let Target::Resource { namespace, .. } = &kind.probe.target {
-            self.namespaces.insert(namespace.clone());
+        if !self.verbs.contains(kind.verb) {
+            self.verbs.insert(kind.verb.into());
+        }
+        if !self.users.contains(&*kind.user.label) {
+            self.users.insert(kind.user.label.clone().into());
+        }
+        self.resources.insert(target_text(kind.target));
+        if let Target::Resource { .. } = kind.target
+            && !self.namespaces.contains(kind.namespace)
+        {
+            self.namespaces.insert(kind.namespace.into());
         }
     }
 }

@@ -124,8 +124,11 @@ impl Line {
                     .cloned()
                     .ok_or_else(|| KubectlError::Value(option.to_owned())),
             };
+            // `logs -f` follows and `logs -p` looks back; elsewhere a file or a patch comes after them.
+            let is_logs = line.words.first().is_some_and(|command| command == "logs");
             match option {
                 "--" => break,
+                "-f" | "-p" if is_logs => {}
                 "-n" | "--namespace" => line.namespace = Some(value()?),
                 "--as" => name = Some(value()?),
                 "--as-group" => groups.push(value()?),
@@ -133,7 +136,8 @@ impl Line {
                 "--all" => line.all = true,
                 "-w" | "--watch" | "--watch-only" => line.watches = true,
                 "-o" | "--output" | "-l" | "--selector" | "-c" | "--container" | "-f"
-                | "--filename" | "--image" | "--replicas" | "-p" | "--patch" => {
+                | "--filename" | "--image" | "--replicas" | "-p" | "--patch" | "--context"
+                | "--cluster" | "--kubeconfig" | "--user" | "--field-selector" | "--as-uid" => {
                     value()?;
                 }
                 option if option.starts_with('-') => {}
@@ -370,7 +374,7 @@ mod tests {
                 ],
             ),
             (
-                "logs pod/web",
+                "logs -f pod/web",
                 vec!["get pods default/web", "get pods/log default/web"],
             ),
             ("get widgets.example.com", vec!["list widgets default/"]),

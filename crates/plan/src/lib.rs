@@ -6,8 +6,8 @@
 //! - [`resources`] lists what every API server serves.
 //! - [`probe`] makes up requests; [`reach`] makes up those that a rule is there for.
 //! - [`kubectl`] turns what people type into requests, [`wrapped`] finds policies inside other files.
-//! - [`known`] and [`need`] find the requests on which a rule can fire, [`coverage`] whether a policy records them, [`recommend`] the policy that
-//!   does.
+//! - [`known`], [`rest`] and [`need`] find the requests on which a rule can fire, [`coverage`] whether a policy records them, [`recommend`] the
+//!   policy that does, [`merge`] what one lacks that is there already.
 //! - [`recorded`] and [`simulate`] put the events of a log to a policy.
 //! - [`check`] finds what is wrong with a policy although an API server accepts it, one file a lint.
 
@@ -15,12 +15,15 @@ pub mod check;
 pub mod coverage;
 pub mod known;
 pub mod kubectl;
+mod leaf;
+pub mod merge;
 pub mod need;
 pub mod probe;
 pub mod reach;
 pub mod recommend;
 pub mod recorded;
 pub mod resources;
+pub mod rest;
 pub mod simulate;
 pub mod version;
 pub mod wrapped;

@@ -5,33 +5,87 @@
 //! others like it.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use kubevigil_audit::policy::{Policy, PolicyLevel, PolicyStage};
+use kubevigil_audit::policy::{
+    Attributes, Decision, Policy, PolicyLevel, PolicyStage, StageSet, User,
+};
 use kubevigil_rules::json_test::{JsonPredicate, Subject};
+use kubevigil_rules::pattern::{Pattern, Token};
 use kubevigil_rules::{Condition, Expr, Needle, Predicate, Rule};
 
-use crate::known::{Answer, Known, Solver};
-use crate::probe::{
-    NAME, NAMESPACE, Probe, RESOURCE_VERBS, Target, USER_CLASSES, UserClass, resource_targets,
-};
+use crate::known::{Answer, Known, KnownUser, Solver};
+use crate::probe::{NAME, NAMESPACE, RESOURCE_VERBS, Target, USER_CLASSES, resource_targets};
+use crate::rest::{Rest, Values};
 
 /// A kind of request.
-#[derive(Clone, Debug)]
-pub struct Kind<'s> {
-    /// The request.
-    pub probe: Probe,
-    /// Who asks, in words.
-    pub user: UserClass<'s>,
-    /// The stages at which the rule may fire; one of them recorded is enough.
-    pub stages: Vec<PolicyStage>,
+#[derive(Debug)]
+pub struct Kind<'k> {
+    /// What is asked for.
+    pub target: &'k Target,
+    /// The verb.
+    pub verb: &'k str,
+    /// The namespace; empty for none.
+    pub namespace: &'k str,
+    /// Who asks.
+    pub user: &'k KnownUser,
+    /// The stages at which the rule may fire, and what is left of its condition there; one of them recorded is enough.
+    pub stages: Vec<(PolicyStage, Rc<Rest<'k>>)>,
 }
 
 /// Everything that rules and a policy tell apart.
 #[derive(Debug)]
 pub struct Space {
     targets: Vec<Target>,
-    namespaces: Vec<Box<str>>,
-    users: Vec<(Box<str>, Vec<Box<str>>)>,
+    /// Those that the policy names, and three that stand for the others.
+    namespaces: BTreeSet<Box<str>>,
+    users: Vec<KnownUser>,
+}
+
+impl Kind<'_> {
+    /// What the policy does with it.
+    pub fn decide(&self, policy: &Policy) -> Decision {
+        let groups = &self.user.groups;
+        let user = self.user.name.as_deref();
+        let blank = Attributes {
+            user: user.map(|name| User { name, groups }),
+            verb: self.verb,
+            ..Attributes::default()
+        };
+        policy.decide(&match self.target {
+            Target::Path(path) => Attributes { path, ..blank },
+            Target::Resource {
+                group,
+                resource,
+                subresource,
+                ..
+            } => Attributes {
+                is_resource_request: true,
+                namespace: self.namespace,
+                api_group: group,
+                resource,
+                subresource,
+                name: self.name(subresource),
+                ..blank
+            },
+        })
+    }
+
+    /// The level that the rule needs to fire as it would with all bodies recorded, when these stages leave no event.
+    pub fn level(&self, omitted: StageSet) -> PolicyLevel {
+        let all = self.stages.iter();
+        let left = all.clone().filter(|(stage, _)| !omitted.contains(*stage));
+        let least = left.map(|(_, rest)| rest.level()).min();
+        // With none left it is the stages that are missing.
+        let least = least.or_else(|| all.map(|(_, rest)| rest.level()).min());
+        least.unwrap_or(PolicyLevel::Metadata)
+    }
+
+    fn name(&self, subresource: &str) -> &'static str {
+        let is_nameless = matches!(self.verb, "list" | "watch" | "create" | "deletecollection")
+            && subresource.is_empty();
+        if is_nameless { "" } else { NAME }
+    }
 }
 
 impl Space {
@@ -41,31 +95,15 @@ impl Space {
         for rule in rules {
             rule.for_each_condition(&mut |condition| named.condition(condition));
         }
+        let mut namespaces = BTreeSet::from(["", NAMESPACE, "kube-system"].map(Box::from));
         for rule in &policy.rules {
-            named.namespaces.extend(rule.namespaces.iter().cloned());
-            named.users.extend(rule.users.iter().cloned());
-            named.groups.extend(rule.user_groups.iter().cloned());
+            namespaces.extend(rule.namespaces.iter().cloned());
         }
-        named.space()
-    }
-
-    /// The kinds of users: those of every cluster and those that the policy names.
-    pub fn users(&self) -> Vec<(UserClass<'_>, Vec<&str>)> {
-        let own = self.users.iter().map(|(name, groups)| {
-            let groups: Vec<&str> = groups.iter().map(AsRef::as_ref).collect();
-            (
-                UserClass {
-                    label: name,
-                    name: Some(name),
-                    groups: &[],
-                },
-                groups,
-            )
-        });
-        let common = USER_CLASSES
-            .iter()
-            .map(|class| (*class, class.groups.to_vec()));
-        common.chain(own).collect()
+        Self {
+            targets: named.targets(),
+            namespaces,
+            users: users(policy),
+        }
     }
 
     /// Calls `visit` with every kind of request on which the condition may hold when all bodies are recorded, and with what is known of it
@@ -76,18 +114,19 @@ impl Space {
         solver: &Solver,
         visit: &mut dyn FnMut(&Known<'_>, Kind<'_>),
     ) {
-        let users = self.users();
-        let known = Known {
-            level: Some(PolicyLevel::RequestResponse),
-            ..Known::default()
-        };
-        let possible = |known: &Known<'_>| solver.answer(condition, known) != Answer::False;
+        let mut named = Named::default();
+        named.condition(condition);
+        let mut namespaces = self.namespaces.clone();
+        namespaces.append(&mut named.namespaces);
+        let whole = solver.rest(condition);
         for target in &self.targets {
             let known = Known {
                 target: Some(target),
-                ..known.clone()
+                level: Some(PolicyLevel::RequestResponse),
+                ..Known::default()
             };
-            if !possible(&known) {
+            let rest = solver.narrow(&whole, &known, Values::TARGET.and(Values::BODIES));
+            if rest.answer() == Answer::False {
                 continue;
             }
             for verb in verbs(target) {
@@ -95,79 +134,125 @@ impl Space {
                     verb: Some(verb),
                     ..known.clone()
                 };
-                if !possible(&known) {
-                    continue;
-                }
-                for namespace in self.namespaces_of(target, verb) {
-                    let known = Known {
-                        namespace: Some(namespace),
-                        ..known.clone()
-                    };
-                    for (class, groups) in &users {
-                        let class = UserClass { groups, ..*class };
-                        let known = Known {
-                            user: Some(&class),
-                            ..known.clone()
-                        };
-                        let at = |stage: &PolicyStage| known.at(*stage);
-                        let stages: Vec<PolicyStage> = stages(target, verb)
-                            .iter()
-                            .copied()
-                            .filter(|stage| possible(&at(stage)))
-                            .collect();
-                        if !stages.is_empty() {
-                            let probe = probe(target, verb, namespace, &class);
-                            let kind = Kind {
-                                probe,
-                                user: class,
-                                stages,
-                            };
-                            visit(&known, kind);
-                        }
-                    }
-                }
+                let rest = solver.narrow(&rest, &known, Values::VERB);
+                let stages = stages(target, verb).iter();
+                let stages: Vec<_> = stages
+                    .map(|&stage| {
+                        (
+                            stage,
+                            solver.narrow(
+                                &rest,
+                                &known.at(stage),
+                                Values::STAGE.and(Values::BODIES),
+                            ),
+                        )
+                    })
+                    .collect();
+                self.for_each_asker(solver, &namespaces, &known, &stages, visit);
             }
         }
     }
 
-    fn namespaces_of<'s>(&'s self, target: &Target, verb: &str) -> Vec<&'s str> {
-        let Target::Resource {
-            group, resource, ..
-        } = target
-        else {
-            return vec![""];
+    /// Goes through namespaces and users of one verb on one target.
+    fn for_each_asker(
+        &self,
+        solver: &Solver,
+        namespaces: &BTreeSet<Box<str>>,
+        known: &Known<'_>,
+        stages: &[(PolicyStage, Rc<Rest<'_>>)],
+        visit: &mut dyn FnMut(&Known<'_>, Kind<'_>),
+    ) {
+        let (Some(target), Some(verb)) = (known.target, known.verb) else {
+            return;
         };
-        let namespaced =
-            crate::resources::find(group, resource).is_none_or(|resource| resource.namespaced);
-        if !namespaced {
-            return vec![""];
+        let narrow = |stages: &[(PolicyStage, _)], known: &Known<'_>, new: Values| {
+            let stages = stages.iter().map(|(stage, rest)| {
+                let rest: Rc<Rest<'_>> = solver.narrow(rest, &known.at(*stage), new);
+                (*stage, rest)
+            });
+            let possible = stages.filter(|(_, rest)| rest.answer() != Answer::False);
+            possible.collect::<Vec<_>>()
+        };
+        for namespace in namespaces_of(namespaces, target, verb) {
+            let known = Known {
+                namespace: Some(namespace),
+                ..known.clone()
+            };
+            let stages = narrow(stages, &known, Values::NAMESPACE);
+            if stages.is_empty() {
+                continue;
+            }
+            for user in &self.users {
+                let known = Known {
+                    user: Some(user),
+                    ..known.clone()
+                };
+                let stages = narrow(&stages, &known, Values::USER.and(Values::USER_NAME));
+                if !stages.is_empty() {
+                    let kind = Kind {
+                        target,
+                        verb,
+                        namespace,
+                        user,
+                        stages,
+                    };
+                    visit(&known, kind);
+                }
+            }
         }
-        let spanning = matches!(verb, "list" | "watch" | "deletecollection");
-        let all = self.namespaces.iter().map(AsRef::as_ref);
-        all.filter(|namespace: &&str| spanning || !namespace.is_empty())
-            .collect()
     }
 }
 
-fn probe(target: &Target, verb: &str, namespace: &str, class: &UserClass<'_>) -> Probe {
-    let mut target = target.clone();
-    if let Target::Resource {
-        namespace: of_target,
-        name,
-        subresource,
-        ..
-    } = &mut target
-    {
-        *of_target = namespace.into();
-        let nameless = matches!(verb, "list" | "watch" | "create" | "deletecollection")
-            && subresource.is_empty();
-        *name = if nameless { "" } else { NAME }.into();
+fn namespaces_of<'s>(
+    namespaces: &'s BTreeSet<Box<str>>,
+    target: &Target,
+    verb: &str,
+) -> Vec<&'s str> {
+    let Target::Resource {
+        group, resource, ..
+    } = target
+    else {
+        return vec![""];
+    };
+    let namespaced =
+        crate::resources::find(group, resource).is_none_or(|resource| resource.namespaced);
+    if !namespaced {
+        return vec![""];
     }
-    Probe {
-        user: class.user(),
-        verb: verb.into(),
-        target,
-    }
+    let spanning = matches!(verb, "list" | "watch" | "deletecollection");
+    let all = namespaces.iter().map(AsRef::as_ref);
+    all.filter(|namespace: &&str| spanning || !namespace.is_empty())
+        .collect()
+}
+
+/// The kinds of users: those of every cluster and those that the policy names.
+fn users(policy: &Policy) -> Vec<KnownUser> {
+    let common = USER_CLASSES.iter().map(|class| KnownUser {
+        label: class.label.into(),
+        name: class.name.map(Box::from),
+        groups: class.groups.iter().map(|&group| group.into()).collect(),
+        is_exact: matches!(class.name, None | Some("system:anonymous")),
+    });
+    let mut users: Vec<KnownUser> = common.collect();
+    let rules = policy.rules.iter();
+    let names: BTreeSet<&Box<str>> = rules.clone().flat_map(|rule| &rule.users).collect();
+    users.extend(names.into_iter().map(|name| KnownUser {
+        label: name.clone(),
+        name: Some(name.clone()),
+        groups: crate::kubectl::user(name, Vec::new()).1,
+        is_exact: true,
+    }));
+    let groups: BTreeSet<&Box<str>> = rules.flat_map(|rule| &rule.user_groups).collect();
+    let own = groups
+        .into_iter()
+        .filter(|group| !group.starts_with("system:"));
+    users.extend(own.map(|group| KnownUser {
+        label: format!("a member of {group}").into(),
+        name: Some("probe-member".into()),
+        groups: vec![group.clone(), "system:authenticated".into()],
+        is_exact: false,
+    }));
+    users
 }
 
 fn verbs(target: &Target) -> &'static [&'static str] {
@@ -194,15 +279,12 @@ fn stages(target: &Target, verb: &str) -> &'static [PolicyStage] {
     }
 }
 
-/// Values that somebody names.
+/// Values that rules name.
 #[derive(Default)]
 struct Named {
     resources: BTreeSet<Box<str>>,
-    groups_of_resources: BTreeSet<Box<str>>,
-    subresources: BTreeSet<Box<str>>,
-    namespaces: BTreeSet<Box<str>>,
-    users: BTreeSet<Box<str>>,
     groups: BTreeSet<Box<str>>,
+    namespaces: BTreeSet<Box<str>>,
 }
 
 impl Named {
@@ -213,44 +295,37 @@ impl Named {
             }
             Condition::Not(part) => self.condition(part),
             Condition::Json(test) => {
-                if let (Subject::Lookup(lookup), JsonPredicate::OneOf(texts, _)) =
-                    (&test.subject, &test.predicate)
-                {
-                    self.texts(&lookup.name, texts.iter().cloned());
+                if let Subject::Lookup(lookup) = &test.subject {
+                    self.texts(&lookup.name, json_samples(&test.predicate));
                 }
             }
             Condition::Test(test) => {
                 if let Expr::Field(field) = &test.subject {
-                    self.texts(&field.name, constants(&test.predicate));
+                    self.texts(&field.name, samples(&test.predicate));
                 }
             }
             Condition::Elements(_) => {}
         }
     }
 
-    fn texts(&mut self, field: &str, texts: impl IntoIterator<Item = Box<str>>) {
+    fn texts(&mut self, field: &str, texts: Vec<Box<str>>) {
         let set = match field {
-            "objectRef.resource" | "resource" | "ka.target.resource" => &mut self.resources,
-            "objectRef.apiGroup" | "apiGroup" => &mut self.groups_of_resources,
-            "objectRef.subresource" | "subresource" | "ka.target.subresource" => {
-                &mut self.subresources
-            }
-            "objectRef.namespace" | "namespace" | "ka.target.namespace" => &mut self.namespaces,
+            "objectRef.resource" | "ka.target.resource" => &mut self.resources,
+            "objectRef.apiGroup" => &mut self.groups,
+            "objectRef.namespace" | "ka.target.namespace" => &mut self.namespaces,
             _ => return,
         };
-        set.extend(texts);
+        set.extend(texts.into_iter().filter(|text| !text.is_empty()));
     }
 
-    fn space(mut self) -> Space {
-        self.namespaces
-            .extend(["", NAMESPACE, "kube-system"].map(Box::from));
+    fn targets(&self) -> Vec<Target> {
         let mut targets: Vec<Target> = resource_targets()
             .map(|(resource, subresource)| target(resource.group, resource.name, subresource))
             .collect();
         for name in &self.resources {
-            if crate::resources::of_name(name).next().is_none() && !name.is_empty() {
+            if crate::resources::of_name(name).next().is_none() {
                 let groups = self
-                    .groups_of_resources
+                    .groups
                     .iter()
                     .filter(|group| !crate::resources::is_group(group));
                 targets.extend(groups.map(|group| target(group, name, "")));
@@ -259,28 +334,7 @@ impl Named {
         }
         targets.push(target("probe.example.com", "probes", ""));
         targets.push(Target::Path("/probe-path".into()));
-        let with_groups = |name: Box<str>| {
-            let (name, groups) = crate::kubectl::user(&name, Vec::new());
-            (name, groups)
-        };
-        let mut users: Vec<_> = self.users.into_iter().map(with_groups).collect();
-        let of_group = |group: Box<str>| {
-            (
-                format!("a member of {group}").into_boxed_str(),
-                vec![group, "system:authenticated".into()],
-            )
-        };
-        users.extend(
-            self.groups
-                .into_iter()
-                .filter(|group| !group.starts_with("system:"))
-                .map(of_group),
-        );
-        Space {
-            targets,
-            namespaces: self.namespaces.into_iter().collect(),
-            users,
-        }
+        targets
     }
 }
 
@@ -294,10 +348,32 @@ fn target(group: &str, resource: &str, subresource: &str) -> Target {
     }
 }
 
-fn constants(predicate: &Predicate) -> Vec<Box<str>> {
+/// Texts that satisfy a test, one for each way to do so.
+fn json_samples(predicate: &JsonPredicate) -> Vec<Box<str>> {
     match predicate {
-        Predicate::OneOf(texts) => texts.iter().map(|text| text.to_string().into()).collect(),
-        Predicate::Compare(_, Needle::Text(text)) => vec![text.to_string().into()],
+        JsonPredicate::OneOf(texts, _) => texts.clone(),
+        JsonPredicate::Like(patterns, _) => patterns.iter().map(sample).collect(),
         _ => Vec::new(),
     }
+}
+
+fn samples(predicate: &Predicate) -> Vec<Box<str>> {
+    match predicate {
+        Predicate::OneOf(texts) => texts.iter().map(|text| text.to_string().into()).collect(),
+        Predicate::Compare(_, Needle::Text(text))
+        | Predicate::Contains(Needle::Text(text), _)
+        | Predicate::StartsWith(Needle::Text(text), _)
+        | Predicate::EndsWith(Needle::Text(text), _) => vec![text.to_string().into()],
+        Predicate::Glob(text, _) => vec![text.to_string().replace(['*', '?'], "x").into()],
+        _ => Vec::new(),
+    }
+}
+
+/// A text that matches; of what may be anything as little as possible.
+fn sample(pattern: &Pattern) -> Box<str> {
+    let characters = pattern.0.iter().map(|token| match token {
+        Token::Char(character) => *character,
+        Token::One | Token::Many => 'x',
+    });
+    characters.collect::<String>().into()
 }

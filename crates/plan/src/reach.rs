@@ -126,8 +126,8 @@ fn targets(rule: &PolicyRule) -> Vec<Target> {
             &any[..]
         };
         let path = |url: &str| match url.strip_suffix('*') {
-            Some("") => Target::Path("/probe-path".into()),
-            Some(prefix) => Target::Path(format!("{prefix}probe-path").into()),
+            Some("") => Target::Path("/~probe-path".into()),
+            Some(prefix) => Target::Path(format!("{prefix}~probe-path").into()),
             None => Target::Path(url.into()),
         };
         targets.extend(urls.iter().map(|url| path(url)));

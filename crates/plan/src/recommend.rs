@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use kubevigil_audit::policy::{Policy, PolicyFile, PolicyLevel, PolicyStage, StageSet};
-use kubevigil_rules::{Condition, Rule};
+use kubevigil_audit::policy::{Policy, PolicyLevel, PolicyStage, StageSet};
+use kubevigil_rules::Rule;
 
 use crate::coverage::target_text;
-use crate::known::{Answer, Known, Solver};
+use crate::known::{Answer, Known, KnownUser, Solver};
 use crate::need::{Kind, Space};
 use crate::probe::Target;
 
@@ -44,30 +44,35 @@ pub struct Noise {
 }
 
 /// Bodies that are never recorded.
-const CREDENTIALS: [(&str, &str, &str); 3] = [
+const CREDENTIALS: [(&str, &str, &str); 5] = [
     ("", "secrets", ""),
     ("", "serviceaccounts", "token"),
     ("authentication.k8s.io", "tokenreviews", ""),
+    ("oauth.openshift.io", "oauthaccesstokens", ""),
+    ("oauth.openshift.io", "oauthauthorizetokens", ""),
 ];
 
+pub(crate) const CATCH_ALL: &str =
+    "# Everything else: who, what, when and the outcome.\n- level: Metadata\n";
+
 /// A resource: group, plural, subresource.
-type Resource = (Box<str>, Box<str>, Box<str>);
+pub(crate) type Resource = (Box<str>, Box<str>, Box<str>);
 
 /// A level, and the rules that need it.
-type Need = (PolicyLevel, BTreeSet<String>);
+pub(crate) type Need = (PolicyLevel, BTreeSet<String>);
 
 /// What rules need of resources above Metadata.
 #[derive(Default)]
-struct Needs {
+pub(crate) struct Needs {
     /// The level for each resource and verb, and the rules that need it.
-    bodies: BTreeMap<Resource, BTreeMap<Box<str>, Need>>,
+    pub(crate) bodies: BTreeMap<Resource, BTreeMap<Box<str>, Need>>,
     /// Stages without which some rule cannot fire.
-    stages: BTreeSet<PolicyStage>,
-    unfed: BTreeSet<(String, String)>,
+    pub(crate) stages: BTreeSet<PolicyStage>,
+    pub(crate) unfed: BTreeSet<(String, String)>,
 }
 
 /// A rule of the proposal under construction.
-struct Draft {
+pub(crate) struct Draft {
     level: PolicyLevel,
     verbs: Vec<Box<str>>,
     resources: Vec<Resource>,
@@ -78,7 +83,7 @@ struct Draft {
 pub fn recommend(rules: &[&Rule], noise: &[Noise], solver: &Solver) -> Recommendation {
     let space = Space::new(rules.iter().copied(), &Policy::default());
     let mut needs = Needs::of(rules, &space, solver);
-    let generic = needs.take_generic();
+    let generic = needs.take_generic(|_, _| true);
     let dropped: Vec<&Noise> = noise
         .iter()
         .filter(|noise| !noise.feeds(rules, solver))
@@ -87,12 +92,11 @@ pub fn recommend(rules: &[&Rule], noise: &[Noise], solver: &Solver) -> Recommend
     for noise in &dropped {
         noise.write(&mut text);
     }
-    write_credentials(&mut text);
     for draft in needs.drafts() {
         draft.write(&mut text);
     }
     write_generic(&generic, &mut text);
-    text.push_str("# Everything else: who, what, when and the outcome.\n- level: Metadata\n");
+    text.push_str(CATCH_ALL);
     Recommendation {
         text,
         unfed: needs.unfed,
@@ -100,139 +104,58 @@ pub fn recommend(rules: &[&Rule], noise: &[Noise], solver: &Solver) -> Recommend
     }
 }
 
-/// The policy with what the rules need put before its own rules, which stay as they are.
-pub fn merge(file: &PolicyFile, rules: &[&Rule], solver: &Solver) -> Option<Recommendation> {
-    let policy = file.policy.as_ref()?;
-    let space = Space::new(rules.iter().copied(), policy);
-    let mut needs = Needs::of(rules, &space, solver).beyond(policy, rules, &space, solver);
-    let generic = needs.take_generic();
-    let source = &file.source.text;
-    let first = policy.rules.first()?.span.start;
-    // Rules are items of a list: what is put in stands where the dash of the first one stands.
-    let line_start = source.get(..first)?.rfind('\n').map_or(0, |at| at + 1);
-    let indent = source.get(line_start..first)?.find('-').unwrap_or(0);
-    let mut added = String::new();
-    for draft in needs.drafts() {
-        draft.write(&mut added);
-    }
-    if !generic.is_empty() {
-        // It would come before rules that keep credentials out.
-        write_credentials(&mut added);
-        write_generic(&generic, &mut added);
-    }
-    let margin = " ".repeat(indent);
-    let added: String = added
-        .lines()
-        .map(|line| format!("{margin}{line}\n"))
-        .collect();
-    let text = format!(
-        "{}{added}{}",
-        source.get(..line_start)?,
-        source.get(line_start..)?
-    );
-    Some(Recommendation {
-        text,
-        unfed: needs.unfed,
-        missing_stages: needs.stages,
-    })
-}
-
 impl Needs {
-    fn of(rules: &[&Rule], space: &Space, solver: &Solver) -> Self {
+    pub(crate) fn of(rules: &[&Rule], space: &Space, solver: &Solver) -> Self {
         let mut needs = Self::default();
-        for rule in rules {
-            rule.for_each_condition(&mut |condition| {
-                space.for_each_kind(condition, solver, &mut |known, kind| {
-                    if let [only] = kind.stages.as_slice() {
-                        needs.stages.insert(*only);
-                    }
-                    let level = needed(condition, known, &kind, solver);
-                    if let Target::Resource {
-                        group,
-                        resource,
-                        subresource,
-                        ..
-                    } = &kind.probe.target
-                    {
-                        let resource = (group.clone(), resource.clone(), subresource.clone());
-                        needs.add(rule, resource, &kind.probe.verb, level, &kind.probe.target);
-                    }
+        let for_each_kind = |visit: &mut dyn FnMut(&Rule, Kind<'_>)| {
+            for rule in rules {
+                rule.for_each_condition(&mut |condition| {
+                    space.for_each_kind(condition, solver, &mut |_, kind| visit(rule, kind));
                 });
-            });
-        }
+            }
+        };
+        for_each_kind(&mut |_, kind| {
+            if let [(only, _)] = kind.stages.as_slice() {
+                needs.stages.insert(*only);
+            }
+        });
+        let omitted = needs.omitted();
+        for_each_kind(&mut |rule, kind| needs.add(rule, &kind, omitted));
         needs
     }
 
-    fn add(
-        &mut self,
-        rule: &Rule,
-        resource: Resource,
-        verb: &str,
-        level: PolicyLevel,
-        target: &Target,
-    ) {
-        if level <= PolicyLevel::Metadata {
-            return;
-        }
-        if is_credential(&resource) {
-            self.unfed
-                .insert((rule.name.to_string(), target_text(target)));
-            return;
-        }
-        let need = self.bodies.entry(resource).or_default().entry(verb.into());
-        let need = need.or_insert((level, BTreeSet::new()));
-        need.0 = need.0.max(level);
-        need.1.insert(rule.name.to_string());
+    /// Stages that nobody needs.
+    fn omitted(&self) -> StageSet {
+        let received = PolicyStage::RequestReceived;
+        let is_needed = self.stages.contains(&received);
+        Some(received).filter(|_| !is_needed).into_iter().collect()
     }
 
-    /// What the policy does not give yet.
-    fn beyond(self, policy: &Policy, rules: &[&Rule], space: &Space, solver: &Solver) -> Self {
-        let mut missing = Self {
-            unfed: self.unfed,
-            ..Self::default()
+    fn add(&mut self, rule: &Rule, kind: &Kind<'_>, omitted: StageSet) {
+        let level = kind.level(omitted);
+        let Some(resource) = resource(kind.target).filter(|_| level > PolicyLevel::Metadata) else {
+            return;
         };
-        for rule in rules {
-            rule.for_each_condition(&mut |condition| {
-                space.for_each_kind(condition, solver, &mut |known, kind| {
-                    let decision = kind.probe.decide(policy);
-                    let level = needed(condition, known, &kind, solver);
-                    if let [only] = kind.stages.as_slice()
-                        && policy.omit_stages.contains(*only)
-                    {
-                        missing.stages.insert(*only);
-                    }
-                    let Target::Resource {
-                        group,
-                        resource,
-                        subresource,
-                        ..
-                    } = &kind.probe.target
-                    else {
-                        return;
-                    };
-                    let resource = (group.clone(), resource.clone(), subresource.clone());
-                    if decision.level < level && !is_credential(&resource) {
-                        let need = missing
-                            .bodies
-                            .entry(resource)
-                            .or_default()
-                            .entry(kind.probe.verb.clone());
-                        let need = need.or_insert((level, BTreeSet::new()));
-                        need.0 = need.0.max(level);
-                        need.1.insert(rule.name.to_string());
-                    }
-                });
-            });
+        let most = most(&resource);
+        if level > most {
+            self.unfed
+                .insert((rule.name.to_string(), target_text(kind.target)));
+        } else {
+            self.need(rule, resource, kind.verb, level);
         }
-        missing
+    }
+
+    pub(crate) fn need(&mut self, rule: &Rule, resource: Resource, verb: &str, level: PolicyLevel) {
+        let need = self.bodies.entry(resource).or_default();
+        let need = need.entry(verb.into()).or_default();
+        need.0 = need.0.max(level);
+        if !need.1.contains(&*rule.name) {
+            need.1.insert(rule.name.to_string());
+        }
     }
 
     fn head(&self) -> String {
-        let mut omitted = StageSet::default();
-        if !self.stages.contains(&PolicyStage::RequestReceived) {
-            omitted = omitted.with(PolicyStage::RequestReceived);
-        }
-        let omitted: Vec<&str> = omitted.iter().map(PolicyStage::as_str).collect();
+        let omitted: Vec<&str> = self.omitted().iter().map(PolicyStage::as_str).collect();
         let mut text = String::from("apiVersion: audit.k8s.io/v1\nkind: Policy\n");
         if !omitted.is_empty() {
             text.push_str(
@@ -244,12 +167,16 @@ impl Needs {
         text
     }
 
-    /// Moves what is needed of every resource, custom ones included, out of the needs of single ones.
-    fn take_generic(&mut self) -> BTreeMap<Box<str>, Need> {
+    /// Moves what is needed of every resource, custom ones included, out of the needs of single ones that such a rule would reach.
+    pub(crate) fn take_generic(
+        &mut self,
+        reaches: impl Fn(&Resource, &str) -> bool,
+    ) -> BTreeMap<Box<str>, Need> {
         let generic = self.bodies.remove(&any_resource()).unwrap_or_default();
-        for verbs in self.bodies.values_mut() {
+        for (resource, verbs) in &mut self.bodies {
             verbs.retain(|verb, (level, _)| {
-                generic.get(verb).is_none_or(|(least, _)| *least < *level)
+                let is_given = generic.get(verb).is_some_and(|(given, _)| given >= level);
+                !is_given || !reaches(resource, verb)
             });
         }
         self.bodies.retain(|_, verbs| !verbs.is_empty());
@@ -257,7 +184,7 @@ impl Needs {
     }
 
     /// Rules for what is needed: one for each level and set of verbs.
-    fn drafts(&self) -> Vec<Draft> {
+    pub(crate) fn drafts(&self) -> Vec<Draft> {
         let mut drafts: BTreeMap<(PolicyLevel, Vec<Box<str>>), Draft> = BTreeMap::new();
         for (resource, verbs) in &self.bodies {
             for level in [
@@ -287,30 +214,57 @@ impl Needs {
     }
 }
 
-/// The level that the rule needs to fire on this kind of request as it would with all bodies recorded.
-fn needed(
-    condition: &Condition,
-    known: &Known<'_>,
-    kind: &Kind<'_>,
-    solver: &Solver,
-) -> PolicyLevel {
-    let stages = kind.stages.iter();
-    let levels = stages.map(|stage| solver.level(condition, &known.at(*stage)));
-    levels.max().unwrap_or(PolicyLevel::Metadata)
+/// The resource of a target, if it has one.
+pub(crate) fn resource(target: &Target) -> Option<Resource> {
+    match target {
+        Target::Path(_) => None,
+        Target::Resource {
+            group,
+            resource,
+            subresource,
+            ..
+        } => Some((group.clone(), resource.clone(), subresource.clone())),
+    }
 }
 
-fn is_credential(resource: &Resource) -> bool {
+pub(crate) fn is_credential(resource: &Resource) -> bool {
     let (group, name, subresource) = resource;
     CREDENTIALS.contains(&(&**group, &**name, &**subresource))
 }
 
+/// The highest level at which a resource may be recorded. Answers about ConfigMaps dump what many people keep passwords in; what is
+/// written to one is what rules look for credentials in.
+pub(crate) fn most(resource: &Resource) -> PolicyLevel {
+    match resource {
+        credential if is_credential(credential) => PolicyLevel::Metadata,
+        (group, name, _) if group.is_empty() && &**name == "configmaps" => PolicyLevel::Request,
+        _ => PolicyLevel::RequestResponse,
+    }
+}
+
 /// What stands for every resource that nobody names.
-fn any_resource() -> Resource {
+pub(crate) fn any_resource() -> Resource {
     ("probe.example.com".into(), "probes".into(), "".into())
 }
 
-/// Rules for bodies of everything that comes by.
-fn write_generic(generic: &BTreeMap<Box<str>, Need>, text: &mut String) {
+/// Rules for bodies of everything that comes by, and before them those that keep credentials out.
+pub(crate) fn write_generic(generic: &BTreeMap<Box<str>, Need>, text: &mut String) {
+    let highest = generic.values().map(|(level, _)| *level).max();
+    if highest > Some(PolicyLevel::Metadata) {
+        write_credentials(text);
+    }
+    if highest == Some(PolicyLevel::RequestResponse) {
+        let mut verbs = generic.iter();
+        let mut verbs_of = |level: PolicyLevel| -> Vec<&str> {
+            let of_level = verbs.by_ref().filter(|(_, (needed, _))| *needed >= level);
+            of_level.map(|(verb, _)| &**verb).collect()
+        };
+        let verbs = verbs_of(PolicyLevel::RequestResponse).join(", ");
+        let _ = writeln!(
+            text,
+            "# Answers about them hold what many keep passwords in.\n- level: Request\n  verbs: [{verbs}]\n  resources:\n  - {{group: \"\", resources: [configmaps]}}"
+        );
+    }
     let mut by_level: BTreeMap<PolicyLevel, (Vec<Box<str>>, BTreeSet<String>)> = BTreeMap::new();
     for (verb, (level, why)) in generic {
         let (verbs, all) = by_level.entry(*level).or_default();
@@ -324,7 +278,7 @@ fn write_generic(generic: &BTreeMap<Box<str>, Need>, text: &mut String) {
 }
 
 fn write_credentials(text: &mut String) {
-    text.push_str("# Their bodies are credentials: never more than Metadata, whatever stands below.\n- level: Metadata\n  resources:\n");
+    text.push_str("# Their bodies are credentials: never more than Metadata, although the next rules record bodies.\n- level: Metadata\n  resources:\n");
     let resources: Vec<Resource> = CREDENTIALS
         .map(|(group, name, sub)| (group.into(), name.into(), sub.into()))
         .to_vec();
@@ -332,7 +286,7 @@ fn write_credentials(text: &mut String) {
 }
 
 impl Draft {
-    fn write(&self, text: &mut String) {
+    pub(crate) fn write(&self, text: &mut String) {
         write_why(&self.why, text);
         let _ = writeln!(
             text,
@@ -345,7 +299,7 @@ impl Draft {
 }
 
 /// The rules that a rule of the policy is for.
-fn write_why(why: &BTreeSet<String>, text: &mut String) {
+pub(crate) fn write_why(why: &BTreeSet<String>, text: &mut String) {
     const NAMED: usize = 4;
     let named: Vec<&str> = why.iter().take(NAMED).map(String::as_str).collect();
     let more = why.len().saturating_sub(NAMED);
@@ -385,9 +339,17 @@ impl Noise {
             namespace: "".into(),
             name: "".into(),
         };
+        let (name, groups) = crate::kubectl::user(&self.user, Vec::new());
+        let user = KnownUser {
+            label: name.clone(),
+            name: Some(name),
+            groups,
+            is_exact: true,
+        };
         let known = Known {
             target: Some(&target),
             verb: Some(&self.verb),
+            user: Some(&user),
             level: Some(PolicyLevel::RequestResponse),
             ..Known::default()
         };

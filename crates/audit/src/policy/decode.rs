@@ -190,7 +190,11 @@ impl<'n> Keys<'n> {
                 let mut dropped = Faults::new(&faults.source);
                 let items = value.items().unwrap_or_default().iter().enumerate();
                 items.for_each(|(number, item)| {
-                    look(&format!("{name}[{number}]"), item, &mut dropped)
+                    look(
+                        &format!("{}[{number}]", self.path(name)),
+                        item,
+                        &mut dropped,
+                    )
                 });
                 faults.keys_of(dropped);
             }

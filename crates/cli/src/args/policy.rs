@@ -141,8 +141,8 @@ pub(crate) struct PolicyExplainArgs {
 
 Exit codes: 0 done; 1 a rule cannot be fed, which is said on standard error; 2 something cannot be read.")]
 pub(crate) struct PolicyRecommendArgs {
-    /// A policy to extend: its rules stay, what the rules need is put before them.
-    #[arg(long, value_name = "FILE")]
+    /// A policy to extend: its own rules stay as they are, and what is missing is put between them.
+    #[arg(long, value_name = "FILE", conflicts_with = "log")]
     pub(crate) merge: Option<PathBuf>,
     /// Logs that show what is noise; may be given again.
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kubevigil_diagnostics::{Diagnostic, Severity, render_text};
+use kubevigil_plan::KubernetesVersion;
 use kubevigil_plan::check::check;
 use serde::Serialize;
 
@@ -12,6 +13,9 @@ use super::sarif;
 use crate::args::policy::{CheckFormat, PolicyCheckArgs};
 use crate::scan::wording::plural;
 use crate::terminal;
+
+/// Older servers take v1alpha1 and v1beta1 as well.
+const ONLY_V1_SINCE: KubernetesVersion = KubernetesVersion::new(1, 24);
 
 /// What is said about a policy.
 pub(super) struct Report {
@@ -57,11 +61,18 @@ pub(super) fn execute(arguments: &PolicyCheckArgs) -> anyhow::Result<ExitCode> {
 
 fn reports_of(file: &Path, arguments: &PolicyCheckArgs) -> anyhow::Result<Vec<Report>> {
     let policies = super::read(file)?.into_iter();
-    let reports = policies.map(|wrapped| Report {
-        file: file.display().to_string(),
-        path: wrapped.path,
-        valid: wrapped.file.is_valid(),
-        diagnostics: check(&wrapped.file, arguments.kubernetes_version),
+    let reports = policies.map(|wrapped| {
+        let policy = if arguments.kubernetes_version < ONLY_V1_SINCE {
+            wrapped.file.for_legacy_servers()
+        } else {
+            wrapped.file
+        };
+        Report {
+            file: file.display().to_string(),
+            path: wrapped.path,
+            valid: policy.is_valid(),
+            diagnostics: check(&policy, arguments.kubernetes_version),
+        }
     });
     Ok(reports.collect())
 }

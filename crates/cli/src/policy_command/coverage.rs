@@ -50,6 +50,7 @@ fn write_text(out: &mut impl Write, found: &[(&Arc<Rule>, Coverage)], all: bool)
         let (style, word) = match coverage.verdict {
             Verdict::Nothing => (ERROR, "never"),
             Verdict::Part => (WARNING, "in part"),
+            Verdict::Unknown => (WARNING, "unknown"),
             Verdict::Full if all => (DIM, "yes"),
             Verdict::Full => continue,
         };
@@ -68,9 +69,15 @@ fn write_text(out: &mut impl Write, found: &[(&Arc<Rule>, Coverage)], all: bool)
             .filter(|(_, coverage)| coverage.verdict == verdict)
             .count() as u64
     };
+    let unknown = match count(Verdict::Unknown) {
+        0 => String::new(),
+        unknown => {
+            format!(", {unknown} on no request that is known here, whatever the policy")
+        }
+    };
     writeln!(
         out,
-        "{} of {} can fire on everything, {} in part, {} never",
+        "{} of {} can fire on everything, {} in part, {} never{unknown}",
         count(Verdict::Full),
         plural(found.len() as u64, "rule"),
         count(Verdict::Part),
@@ -152,6 +159,7 @@ impl<'c> Shape<'c> {
             fires: match coverage.verdict {
                 Verdict::Full => "fully",
                 Verdict::Part => "partly",
+                Verdict::Unknown => "unknown",
                 Verdict::Nothing => "never",
             },
             gaps: coverage.gaps.iter().map(GapShape::new).collect(),

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use kubevigil_audit::policy::Policy;
 use kubevigil_plan::known::Solver;
-use kubevigil_plan::recommend::{Noise, Recommendation, merge, recommend};
+use kubevigil_plan::merge::merge;
+use kubevigil_plan::recommend::{Noise, Recommendation, recommend};
 use kubevigil_plan::simulate::Simulation;
 use kubevigil_rules::Rule;
 
@@ -29,7 +30,13 @@ pub(super) fn execute(arguments: &PolicyRecommendArgs) -> anyhow::Result<ExitCod
                     file.display()
                 );
             }
-            merge(&wrapped.file, &rules, &solver).context("the policy has no rule to begin with")?
+            let merged = merge(&wrapped.file, &rules, &solver);
+            merged.with_context(|| {
+                format!(
+                    "cannot put rules into {}: write its rules as YAML, each on lines of its own",
+                    file.display()
+                )
+            })?
         }
         None => recommend(&rules, &noise(arguments)?, &solver),
     };

@@ -1,5 +1,7 @@
 //! Findings as a SARIF 2.1.0 log (OASIS), which code review tools show beside the lines.
 
+use std::fmt::Write as _;
+
 use kubevigil_diagnostics::{Diagnostic, Severity};
 use kubevigil_plan::check::LINTS;
 use serde_json::{Value, json};
@@ -32,6 +34,7 @@ pub(super) fn log(reports: &[Report]) -> Value {
                     "defaultConfiguration": {"level": level(lint.severity)},
                 })).collect::<Vec<_>>(),
             }},
+            "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     })
@@ -49,10 +52,24 @@ fn result(file: &str, diagnostic: &Diagnostic) -> Value {
         "level": level(diagnostic.severity),
         "message": {"text": format!("{}{help}", diagnostic.message)},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": file},
+            "artifactLocation": {"uri": uri(file)},
             "region": {"startLine": line, "startColumn": column},
         }}],
     })
+}
+
+/// A path as a URI reference.
+fn uri(file: &str) -> String {
+    let mut uri = String::new();
+    for byte in file.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+        if is_plain {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -7,7 +7,7 @@ use kubevigil_diagnostics::{Diagnostic, Severity};
 
 use super::{Lint, Subject};
 use crate::probe::{Probe, USER_CLASSES};
-use crate::resources;
+use crate::resources::{self, Resource};
 
 pub(super) const LINT: Lint = Lint {
     code: "P11",
@@ -19,25 +19,38 @@ pub(super) const LINT: Lint = Lint {
 };
 
 /// Resources whose bodies are or confirm credentials.
-const SENSITIVE: [(&str, &str, &str); 4] = [
+const SENSITIVE: [(&str, &str, &str); 6] = [
     ("", "secrets", ""),
     ("", "configmaps", ""),
     ("", "serviceaccounts", "token"),
     ("authentication.k8s.io", "tokenreviews", ""),
+    ("oauth.openshift.io", "oauthaccesstokens", ""),
+    ("oauth.openshift.io", "oauthauthorizetokens", ""),
 ];
+
+const OPENSHIFT: &str = ".openshift.io";
 
 const VERBS: [&str; 6] = ["get", "list", "watch", "create", "update", "patch"];
 
 fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
     for (group, name, subresource) in SENSITIVE {
-        let Some(resource) = resources::find(group, name) else {
+        if group.ends_with(OPENSHIFT) && !names_openshift(subject) {
             continue;
-        };
+        }
+        let resource = resources::find(group, name);
+        // OpenShift's tokens are objects of the cluster.
+        let resource = resource.copied().unwrap_or(Resource {
+            group,
+            name,
+            other_names: &[],
+            namespaced: false,
+            subresources: &[],
+        });
         let mut verbs_by_rule: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for verb in VERBS {
             for class in &USER_CLASSES {
                 let decision =
-                    Probe::resource(class, verb, resource, subresource).decide(subject.policy);
+                    Probe::resource(class, verb, &resource, subresource).decide(subject.policy);
                 let Some(rule) = decision
                     .matched_rule
                     .filter(|_| leaks(decision.level, name, verb))
@@ -56,9 +69,15 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
             format!("{name}/{subresource}")
         };
         for (rule, verbs) in verbs_by_rule {
-            findings.push(finding(subject, rule, &full, &verbs));
+            findings.push(finding(subject, rule, (group, &full), &verbs));
         }
     }
+}
+
+/// Whether the policy is for a cluster that has OpenShift's resources.
+fn names_openshift(subject: &Subject<'_>) -> bool {
+    let mut entries = subject.policy.rules.iter().flat_map(|rule| &rule.resources);
+    entries.any(|entry| entry.group.ends_with(OPENSHIFT))
 }
 
 /// Whether the verb's bodies hold the object at this level: a read has it in the response only. What is written to a ConfigMap is
@@ -73,7 +92,12 @@ fn leaks(level: PolicyLevel, name: &str, verb: &str) -> bool {
     level >= needed
 }
 
-fn finding(subject: &Subject<'_>, rule: usize, resource: &str, verbs: &[&str]) -> Diagnostic {
+fn finding(
+    subject: &Subject<'_>,
+    rule: usize,
+    (group, resource): (&str, &str),
+    verbs: &[&str],
+) -> Diagnostic {
     let path = format!("rules[{rule}]");
     let severity = if resource == "configmaps" {
         Severity::Warning
@@ -84,12 +108,8 @@ fn finding(subject: &Subject<'_>, rule: usize, resource: &str, verbs: &[&str]) -
         "this rule writes the contents of {resource} to the log ({})",
         verbs.join(", ")
     );
-    let (group, name) = match resource {
-        "tokenreviews" => ("authentication.k8s.io", resource),
-        _ => ("", resource),
-    };
     let fix = format!(
-        "put `- {{level: Metadata, resources: [{{group: \"{group}\", resources: [{name}]}}]}}` before it"
+        "put `- {{level: Metadata, resources: [{{group: \"{group}\", resources: [{resource}]}}]}}` before it"
     );
     LINT.as_severe(severity, subject, &path, message, &fix)
 }

@@ -1,8 +1,10 @@
 //! P13: exec and its like, keyed to a verb that clients do not use.
 
+use kubevigil_audit::policy::{PolicyLevel, PolicyRule};
 use kubevigil_diagnostics::{Diagnostic, Severity};
 
 use super::{Lint, Subject};
+use crate::probe::{NAME, NAMESPACE, ORDINARY_USER, Probe, Target};
 
 pub(super) const LINT: Lint = Lint {
     code: "P13",
@@ -30,7 +32,7 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
         };
         let missing: Vec<&str> = ["get", "create"]
             .into_iter()
-            .filter(|verb| !verbs.contains(verb))
+            .filter(|verb| !verbs.contains(verb) && falls_lower(subject, rule, pattern, verb))
             .collect();
         if verbs.is_empty() || missing.is_empty() {
             continue;
@@ -46,4 +48,29 @@ fn run(subject: &Subject<'_>, findings: &mut Vec<Diagnostic>) {
             "leave `verbs` out in a rule for these resources",
         ));
     }
+}
+
+/// Whether the request gets less than what the rule gives to others.
+fn falls_lower(subject: &Subject<'_>, rule: &PolicyRule, pattern: &str, verb: &str) -> bool {
+    let (resource, subresource) = pattern.split_once('/').unwrap_or((pattern, ""));
+    let resource = if resource == "*" { "pods" } else { resource };
+    let groups = rule.resources.iter();
+    let group = groups
+        .filter(|entry| entry.resources.iter().any(|one| &**one == pattern))
+        .map(|entry| entry.group.clone())
+        .next();
+    let probe = Probe {
+        user: ORDINARY_USER.user(),
+        verb: verb.into(),
+        target: Target::Resource {
+            group: group.unwrap_or_default(),
+            resource: resource.into(),
+            subresource: subresource.into(),
+            namespace: NAMESPACE.into(),
+            name: NAME.into(),
+        },
+    };
+    let given = rule.level.unwrap_or_default().min(PolicyLevel::Metadata);
+    // A rule of level None leaves the others to louder rules.
+    given == PolicyLevel::None || probe.decide(subject.policy).level < given
 }

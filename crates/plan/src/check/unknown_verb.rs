@@ -1,10 +1,10 @@
 //! P14: verbs that no request has.
 
-use kubevigil_audit::policy::PolicyRule;
+use kubevigil_audit::policy::{PolicyLevel, PolicyRule};
 use kubevigil_diagnostics::{Diagnostic, Severity, closest};
 
 use super::{Lint, Subject};
-use crate::probe::RESOURCE_VERBS;
+use crate::probe::{NAMESPACE, ORDINARY_USER, Probe, RESOURCE_VERBS, Target};
 
 pub(super) const LINT: Lint = Lint {
     code: "P14",
@@ -71,7 +71,8 @@ fn halves(subject: &Subject<'_>, number: usize, rule: &PolicyRule, findings: &mu
         return;
     }
     let path = format!("rules[{number}].verbs");
-    if has("delete") && !has("deletecollection") {
+    let is_lost = |verb: &str| !has(verb) && falls_lower(subject, rule, verb);
+    if has("delete") && is_lost("deletecollection") {
         let message =
             "`delete` leaves out `deletecollection`, which is what `kubectl delete --all` sends"
                 .to_owned();
@@ -83,7 +84,7 @@ fn halves(subject: &Subject<'_>, number: usize, rule: &PolicyRule, findings: &mu
             "add `deletecollection`",
         ));
     }
-    if has("get") && has("list") && !has("watch") {
+    if has("get") && has("list") && is_lost("watch") {
         let message =
             "`get` and `list` leave out `watch`, which delivers the same objects".to_owned();
         findings.push(LINT.as_severe(
@@ -94,4 +95,31 @@ fn halves(subject: &Subject<'_>, number: usize, rule: &PolicyRule, findings: &mu
             "add `watch` if reads are meant",
         ));
     }
+}
+
+/// Whether the same with another verb gets less than what the rule gives.
+fn falls_lower(subject: &Subject<'_>, rule: &PolicyRule, verb: &str) -> bool {
+    let entry = rule.resources.first();
+    let pattern = entry.and_then(|entry| entry.resources.first());
+    let resource = pattern.map_or("pods", |pattern| {
+        pattern.split('/').next().unwrap_or(pattern)
+    });
+    let probe = Probe {
+        user: ORDINARY_USER.user(),
+        verb: verb.into(),
+        target: Target::Resource {
+            group: entry.map(|entry| entry.group.clone()).unwrap_or_default(),
+            resource: resource.into(),
+            subresource: "".into(),
+            namespace: rule
+                .namespaces
+                .first()
+                .cloned()
+                .unwrap_or_else(|| NAMESPACE.into()),
+            name: "".into(),
+        },
+    };
+    let given = rule.level.unwrap_or_default().min(PolicyLevel::Metadata);
+    // A rule of level None leaves the others to louder rules.
+    given == PolicyLevel::None || probe.decide(subject.policy).level < given
 }
