@@ -33,27 +33,49 @@ pub(super) fn execute(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rule of this name, short name or identifier, in any letter case.
+/// The rule of this name, short name or identifier, in any letter case. Titles of Sigma's rules need not differ: one that
+/// several rules have is an error that says how to tell them apart.
 pub(super) fn find<'r>(rule_set: &'r RuleSet, name: &str) -> anyhow::Result<&'r ListedRule> {
     let named = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(name));
     let rules = rule_set.rules.iter();
-    let by_name = rules.clone().find(|listed| named(Some(&listed.rule.name)));
-    let found = by_name.or_else(|| {
-        rules.clone().find(|listed| {
+    let mut found: Vec<&ListedRule> = rules
+        .clone()
+        .filter(|listed| named(Some(&listed.rule.name)))
+        .collect();
+    if found.is_empty() {
+        found.extend(rules.clone().filter(|listed| {
             named(listed.rule.short_name.as_deref()) || named(listed.rule.id.as_deref())
-        })
-    });
+        }));
+    }
     let refused = rule_set
         .refused
         .iter()
         .find(|refused| named(Some(&refused.name)));
-    match (found, refused) {
-        (Some(listed), _) => Ok(listed),
-        (None, Some(refused)) => {
+    match (found.as_slice(), refused) {
+        ([listed], _) => Ok(listed),
+        ([_, _, ..], _) => Err(ambiguous(name, &found)),
+        ([], Some(refused)) => {
             bail!("\"{}\" was refused: {}", refused.name, refused.reason)
         }
-        (None, None) => Err(unknown(name, rules)),
+        ([], None) => Err(unknown(name, rules)),
     }
+}
+
+fn ambiguous(name: &str, found: &[&ListedRule]) -> anyhow::Error {
+    let places: Vec<String> = found
+        .iter()
+        .map(|listed| {
+            let rule = &listed.rule;
+            let id = rule.id.as_deref().or(rule.short_name.as_deref());
+            let place = format!("{}:{}", rule.origin.file, rule.origin.line);
+            id.map_or_else(|| place.clone(), |id| format!("{place} ({id})"))
+        })
+        .collect();
+    anyhow!(
+        "{} rules are called \"{name}\": {}; name one of them by its `id` or `name`",
+        found.len(),
+        places.join(", ")
+    )
 }
 
 fn unknown<'r>(name: &str, rules: impl Iterator<Item = &'r ListedRule>) -> anyhow::Error {
