@@ -1,8 +1,6 @@
 //! Deciding allocates nothing, so that it can run for every event of a big log. The only test of its process: others would allocate
 //! beside it.
 
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 
 use kubevigil_audit::policy::{Attributes, PolicyFile, User};

@@ -144,7 +144,6 @@ impl<'p> Simulation<'p> {
         }
         self.note_bodies(&recorded, &attributes, resource, before, after);
         self.note_sender(&attributes);
-        drop(view);
         Some((recorded, Fate { before, after }))
     }
 

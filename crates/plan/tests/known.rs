@@ -1,6 +1,6 @@
 //! What is concluded from a few known values of a request holds for every event that has them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 #[expect(dead_code, reason = "other tests use more of it")]
 mod support;

@@ -1,7 +1,5 @@
 //! The page about lints says what the lints say.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fmt::Write as _;
 use std::fs;
 

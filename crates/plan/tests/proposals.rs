@@ -1,7 +1,5 @@
 //! What is proposed feeds the rules, and nothing in it is superfluous.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
-
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,8 +1,6 @@
 //! One list of requests was sent to genuine API servers, each under another policy. The log that has everything, put through each
 //! policy, must be what that policy's server recorded: the same events, at the same levels, with bodies where those have them.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -87,7 +87,7 @@ fn selection() -> impl Strategy<Value = String> {
             numbers.dedup();
             numbers
                 .into_iter()
-                .map(|number| fields[number].clone())
+                .filter_map(|number| fields.get(number).cloned())
                 .collect()
         })
 }
