@@ -184,7 +184,7 @@ fn write_table(
     heading: &str,
     mut rows: Vec<(String, &Cost)>,
 ) -> io::Result<()> {
-    rows.sort_by(|(_, one), (_, other)| other.bytes.cmp(&one.bytes));
+    rows.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.bytes));
     let columns = [
         Column {
             heading,
