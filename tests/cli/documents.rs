@@ -114,6 +114,13 @@ fn the_reference_of_the_command_line_has_every_option() {
         "rules explain",
         "rules coverage",
         "rules fields",
+        "policy check",
+        "policy coverage",
+        "policy eval",
+        "policy explain",
+        "policy recommend",
+        "policy simulate",
+        "policy request-info",
         "config check",
     ] {
         let (_, section) = page
