@@ -113,7 +113,7 @@ impl Alert {
             id: AlertId::of_rule(rule, &event.event.digest),
             rule: rule.name.to_string(),
             rule_id: rule.id.as_deref().map(str::to_owned),
-            priority: rule.priority,
+            priority: priority(rule, event.outcome),
             time: finding.time,
             output,
             output_fields,
@@ -154,6 +154,14 @@ impl Finding {
             message: text(message),
             fields: fields.iter().map(field).collect(),
         }
+    }
+}
+
+/// How urgent a match of the rule is, by what became of the request.
+fn priority(rule: &Rule, outcome: Outcome) -> Priority {
+    match outcome {
+        Outcome::Denied | Outcome::Failed => rule.refused_priority.unwrap_or(rule.priority),
+        Outcome::Allowed | Outcome::Started | Outcome::Panicked => rule.priority,
     }
 }
 

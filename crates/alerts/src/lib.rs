@@ -23,7 +23,7 @@
 //! use kubevigil_alerts::{EventSummary, FieldValue, Finding, Alert, Format, Renderer};
 //! # use kubevigil_rules::{Condition, Language, Priority, Question, Rule};
 //! # let rule = Rule {
-//! #     name: "Secret read".into(), id: None, short_name: None, description: "".into(), notes: Default::default(), priority: Priority::Warning, tags: [].into(),
+//! #     name: "Secret read".into(), id: None, short_name: None, description: "".into(), notes: Default::default(), priority: Priority::Warning, refused_priority: None, tags: [].into(),
 //! #     question: Question::Event(Condition::All(Vec::new())), condition_text: "".into(), output: Default::default(), enabled: true,
 //! #     source: "k8s_audit".into(), language: Language::Falco, origin: Default::default(),
 //! # };

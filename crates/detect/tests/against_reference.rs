@@ -42,6 +42,7 @@ fn rule(name: &str, condition: Condition, output: &str) -> Arc<Rule> {
         name: name.into(),
         id: None,
         short_name: None,
+        refused_priority: None,
         notes: Arc::default(),
         description: "".into(),
         priority: Priority::Notice,

@@ -25,6 +25,8 @@ pub struct Rule {
     pub notes: Arc<[(String, Vec<String>)]>,
     /// How urgent a match is.
     pub priority: Priority,
+    /// How urgent it is when the API server refused the request or the request failed, for rules that match whatever became of it.
+    pub refused_priority: Option<Priority>,
     /// Labels for routing and selection, sorted, without repetition.
     pub tags: Arc<[Arc<str>]>,
     /// The question.

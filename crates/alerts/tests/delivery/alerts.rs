@@ -14,6 +14,7 @@ pub(crate) fn rule(name: &str, priority: Priority) -> Rule {
         name: name.into(),
         id: None,
         short_name: None,
+        refused_priority: None,
         notes: Arc::default(),
         description: "for tests".into(),
         priority,

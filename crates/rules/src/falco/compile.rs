@@ -145,6 +145,7 @@ impl Compiler<'_> {
             name: Arc::clone(&entry.name),
             id: None,
             short_name: None,
+            refused_priority: None,
             notes: Arc::default(),
             description: definition.description.as_str().into(),
             priority: definition.priority,

@@ -93,6 +93,7 @@ fn rule(
         notes: head.notes,
         description: head.description,
         priority: head.priority,
+        refused_priority: head.refused_priority,
         tags: head.tags.into(),
         condition_text: output::condition_text(body).into(),
         enabled: true,

@@ -41,6 +41,9 @@ const KEYS: [&str; 26] = [
     "attack-version",
 ];
 
+/// kubevigil's key for the level when the API server refused the request or the request failed.
+const REFUSED_LEVEL: &str = "refused-level";
+
 /// Sigma's levels and the priorities that alerts carry.
 const LEVELS: [(&str, Priority); 5] = [
     ("informational", Priority::Informational),
@@ -56,6 +59,7 @@ pub(super) struct Head {
     pub(super) id: Option<Arc<str>>,
     pub(super) description: Arc<str>,
     pub(super) priority: Priority,
+    pub(super) refused_priority: Option<Priority>,
     pub(super) tags: Vec<Arc<str>>,
     pub(super) fields: Vec<String>,
     pub(super) has_blocks: bool,
@@ -70,7 +74,8 @@ pub(super) fn head(node: &Node, problems: &mut Problems) -> Option<Head> {
     let id = text(node, "id", problems);
     let name = text(node, "name", problems);
     let description = text(node, "description", problems).unwrap_or_default();
-    let priority = level(node, problems);
+    let priority = level(node, "level", problems);
+    let refused_priority = level(node, REFUSED_LEVEL, problems);
     let mut tags: Vec<Arc<str>> = texts(node, "tags", problems)
         .iter()
         .map(|tag| tag.as_str().into())
@@ -85,7 +90,8 @@ pub(super) fn head(node: &Node, problems: &mut Problems) -> Option<Head> {
         title: title?.into(),
         id: id.map(Arc::from),
         description: description.trim().into(),
-        priority: priority?,
+        priority: priority?.unwrap_or(Priority::Informational),
+        refused_priority: refused_priority?,
         tags,
         fields,
         has_blocks,
@@ -182,25 +188,20 @@ fn texts(node: &Node, key: &str, problems: &mut Problems) -> Vec<String> {
     texts
 }
 
-fn level(node: &Node, problems: &mut Problems) -> Option<Priority> {
-    let Some(word) = text(node, "level", problems) else {
-        return Some(Priority::Informational);
+/// The priority of a key with a level; the inner `None` when the key is not there, the outer one after a mistake.
+#[expect(clippy::option_option, reason = "a mistake is not a missing key")]
+fn level(node: &Node, key: &str, problems: &mut Problems) -> Option<Option<Priority>> {
+    let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
+        return Some(None);
     };
+    let word = text(node, key, problems)?;
     let lower = word.to_ascii_lowercase();
     if let Some((_, priority)) = LEVELS.iter().find(|(level, _)| *level == lower) {
-        return Some(*priority);
+        return Some(Some(*priority));
     }
-    let span = node
-        .get("level")
-        .map_or(node.span.clone(), |value| value.span.clone());
     let message = format!("unknown level `{word}`");
-    problems.unknown(
-        codes::STRUCTURE,
-        span,
-        message,
-        &word,
-        LEVELS.map(|(level, _)| level),
-    )
+    let levels = LEVELS.map(|(level, _)| level);
+    problems.unknown(codes::STRUCTURE, value.span.clone(), message, &word, levels)
 }
 
 fn version(node: &Node, problems: &mut Problems) -> u32 {

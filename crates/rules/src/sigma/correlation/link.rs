@@ -319,6 +319,7 @@ impl Linker<'_> {
             description: head.description,
             notes: head.notes,
             priority: head.priority,
+            refused_priority: head.refused_priority,
             tags: head.tags.into(),
             question: Question::Correlation(Box::new(correlation)),
             condition_text: statement.text.into(),
