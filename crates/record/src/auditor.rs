@@ -1,0 +1,317 @@
+//! What becomes of one request: the audit filter of the API server as a state machine (spec 6).
+//!
+//! [`Audit`] is told what happens, in order, and hands out the events that are due. It knows no clock and does no I/O: times are
+//! arguments. Events come out at the moment at which the server would emit them, with one exception: a server knows the
+//! error object before it writes it, a gateway only after it has read it. So when a long-running request is refused, its
+//! `ResponseStarted` is held back until the error's body is there; its timestamp is that of the header.
+//!
+//! What only the server knows is left out rather than guessed. Whether it got as far as decoding a request's body is concluded
+//! from the answer: see `outcome`.
+
+mod outcome;
+
+use bytes::Bytes;
+use kubevigil_audit::event::{Level, Stage};
+use kubevigil_audit::policy::{Attributes, Decision, Policy, PolicyLevel, PolicyStage};
+use kubevigil_audit::time::Timestamp;
+
+use crate::auditor::outcome::{Answer, decodes_body};
+use crate::body;
+use crate::event::{AuditEvent, ResponseStatus, UserInfo};
+use crate::latency::{Latencies, Part};
+use crate::request::RequestHead;
+
+/// The longest request body that the server reads; it answers 413 to longer ones before it records anything.
+pub const REQUEST_BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// The longest error that is looked at for its reason below level RequestResponse.
+const ERROR_LIMIT: usize = 1024 * 1024;
+/// The same for successes that may be a `Status` (an eviction, a delete).
+const SUCCESS_LIMIT: usize = 16 * 1024;
+
+/// One request on its way, from level Metadata up.
+#[derive(Debug)]
+pub struct Audit {
+    decision: Decision,
+    event: AuditEvent,
+    long_running: bool,
+    /// Nobody was recognised, so that one event is due and no other.
+    refused: bool,
+    refusal: String,
+    started: Option<Started>,
+    request_body: Option<Bytes>,
+    answer: Option<Answer>,
+    latencies: Latencies,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    time: Timestamp,
+    /// The stage `ResponseStarted` is dealt with.
+    is_told: bool,
+}
+
+impl Audit {
+    /// Puts a request that came in at `received` to the policy. `None` when it leaves no event.
+    ///
+    /// A head without a user is one whose credentials were refused: it leaves one `ResponseStarted` (spec 6.4).
+    pub fn begin(policy: &Policy, head: RequestHead, received: Timestamp) -> Option<Self> {
+        let groups: Option<Vec<Box<str>>> = head.user.as_ref().map(|user| {
+            user.groups
+                .iter()
+                .map(|group| group.as_str().into())
+                .collect()
+        });
+        let user = head.user.as_ref().zip(groups.as_deref());
+        let user = user.map(|(user, groups)| (user.username.as_str(), groups));
+        let decision = policy.decide(&Attributes::of(&head.info, user));
+        let event = AuditEvent {
+            level: event_level(decision.level)?,
+            object_ref: head.object_ref(),
+            audit_id: head.audit_id,
+            request_uri: head.request_uri,
+            source_ips: head.source_ips,
+            user_agent: head.user_agent,
+            request_received: Some(received),
+            ..AuditEvent::default()
+        };
+        Some(Self {
+            decision,
+            long_running: head.info.is_long_running(),
+            refused: head.user.is_none(),
+            refusal: String::new(),
+            event: AuditEvent {
+                verb: head.info.verb,
+                user: head.user.unwrap_or_default(),
+                ..event
+            },
+            started: None,
+            request_body: None,
+            answer: None,
+            latencies: Latencies::default(),
+        })
+    }
+
+    /// The level that the policy chose.
+    pub fn level(&self) -> PolicyLevel {
+        self.decision.level
+    }
+
+    /// Whether the request may go on for hours, so that the beginning of its answer is an event of its own.
+    pub fn is_long_running(&self) -> bool {
+        self.long_running
+    }
+
+    /// The event of the request's arrival. If a sink refuses it, the request must be answered with 500.
+    pub fn received(&self) -> Option<AuditEvent> {
+        let time = self.event.request_received?;
+        (!self.refused)
+            .then(|| self.at(Stage::RequestReceived, time))
+            .flatten()
+    }
+
+    /// How much of the request's body is needed, in bytes; 0 when it is not. A longer body is of no use at all.
+    ///
+    /// At level Metadata, too, the body of a create or update completes the object's name.
+    pub fn request_body_limit(&self) -> usize {
+        let names = matches!(self.event.verb.as_str(), "create" | "update");
+        let bodies = self.event.may_have_bodies()
+            && matches!(
+                self.event.verb.as_str(),
+                "patch" | "delete" | "deletecollection"
+            );
+        let wanted = self.event.object_ref.is_some() && !self.long_running && (names || bodies);
+        if wanted { REQUEST_BODY_LIMIT } else { 0 }
+    }
+
+    /// The whole body of the request, without its transfer and content encodings. Anything but JSON is left out.
+    pub fn request_body(&mut self, body: &[u8]) {
+        if self.request_body_limit() > 0 && !body.is_empty() {
+            let omit = self.decision.omit_managed_fields && self.event.verb != "patch";
+            self.request_body = body::compact(body, omit).ok().map(Bytes::from);
+        }
+    }
+
+    /// The request is carried out as somebody else, and that was allowed.
+    pub fn impersonated(&mut self, user: UserInfo, constraint: Option<String>) {
+        self.event.impersonated_user = Some(user);
+        self.event.impersonation_constraint = constraint;
+    }
+
+    /// Something else that is known. The first value of a key stays.
+    pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.event
+            .annotations
+            .entry(key.into())
+            .or_insert(value.into());
+    }
+
+    /// What is known of refused credentials ([`crate::request::refusal`]); an error object in the answer replaces it.
+    pub fn refused(&mut self, message: impl Into<String>) {
+        self.refusal = message.into();
+    }
+
+    /// How long a part of the work took.
+    pub fn took(&mut self, part: Part, time: std::time::Duration) {
+        self.latencies.add(part, time);
+    }
+
+    /// The status line and header of the answer are there; 101 for an upgraded connection. Only the first call counts.
+    pub fn response_started(&mut self, code: u16, now: Timestamp) -> Option<AuditEvent> {
+        if self.started.is_some() {
+            return None;
+        }
+        self.event.response_status = Some(ResponseStatus {
+            message: std::mem::take(&mut self.refusal),
+            code,
+            ..ResponseStatus::default()
+        });
+        let is_told = code < 400 && !self.refused;
+        self.started = Some(Started { time: now, is_told });
+        (is_told && self.long_running)
+            .then(|| self.at(Stage::ResponseStarted, now))
+            .flatten()
+    }
+
+    /// How much of the answer's body is needed, in bytes; 0 when it is not. A longer body is of no use at all.
+    pub fn response_body_limit(&self) -> usize {
+        let Some(status) = &self.event.response_status else {
+            return 0;
+        };
+        let reads = matches!(self.event.verb.as_str(), "get" | "list" | "head");
+        match status.code {
+            101..=399 if self.long_running => 0,
+            _ if self.event.level == Level::RequestResponse => usize::MAX,
+            400.. => ERROR_LIMIT,
+            _ if reads => 0,
+            _ => SUCCESS_LIMIT,
+        }
+    }
+
+    /// The whole body of the answer, without its transfer and content encodings. Anything but an API object is left out.
+    pub fn response_body(&mut self, body: &[u8]) {
+        if self.response_body_limit() >= body.len() {
+            self.answer = Answer::read(body, self.decision.omit_managed_fields);
+        }
+    }
+
+    /// The answer is sent, or the client has gone. Hands out what is due, in order.
+    pub fn complete(mut self, now: Timestamp) -> Vec<AuditEvent> {
+        if self.event.response_status.is_none() {
+            self.event.response_status = Some(ResponseStatus {
+                status: "Success".to_owned(),
+                message: "Connection closed early".to_owned(),
+                code: 200,
+                ..ResponseStatus::default()
+            });
+            self.started = Some(Started {
+                time: now,
+                is_told: false,
+            });
+        }
+        self.tell_answer();
+        let mut events = Vec::new();
+        events.extend(self.held_back());
+        if !self.refused {
+            self.tell_request();
+            let received = self.event.request_received.unwrap_or_default();
+            let latencies = std::mem::take(&mut self.latencies);
+            for (key, value) in latencies.annotations(received, now) {
+                self.annotate(key, value);
+            }
+            events.extend(self.at(Stage::ResponseComplete, now));
+        }
+        events
+    }
+
+    /// Handling the request broke down: an upstream that resets while it answers is a panic of the server's proxy, too.
+    pub fn panicked(mut self, message: &str, now: Timestamp) -> Vec<AuditEvent> {
+        if self.refused {
+            return self.complete(now);
+        }
+        let mut events = Vec::new();
+        events.extend(self.held_back());
+        self.tell_request();
+        self.event.response_status = Some(ResponseStatus {
+            status: "Failure".to_owned(),
+            message: format!("APIServer panic'd: {message}"),
+            reason: "InternalError".to_owned(),
+            code: 500,
+            ..ResponseStatus::default()
+        });
+        events.extend(self.at(Stage::Panic, now));
+        events
+    }
+
+    /// `ResponseStarted`, if it is due and was not told.
+    fn held_back(&mut self) -> Option<AuditEvent> {
+        let started = self.started.as_mut()?;
+        let is_due = !started.is_told && (self.long_running || self.refused);
+        started.is_told = true;
+        let time = started.time;
+        is_due
+            .then(|| self.at(Stage::ResponseStarted, time))
+            .flatten()
+    }
+
+    /// Enters the answer's object: a `Status` says how it ended at every level.
+    fn tell_answer(&mut self) {
+        let Some(answer) = self.answer.take() else {
+            return;
+        };
+        let code = self.code();
+        if let Some(status) = &answer.status {
+            self.event.response_status = Some(ResponseStatus {
+                code,
+                ..status.clone()
+            });
+        }
+        if self.event.level == Level::RequestResponse {
+            self.event.response_object = Some(answer.object);
+        }
+    }
+
+    /// Enters the request's object, if the server got as far as decoding it.
+    fn tell_request(&mut self) {
+        let Some(body) = self.request_body.take() else {
+            return;
+        };
+        let decoded = self.event.response_status.as_ref().is_none_or(decodes_body);
+        if !decoded {
+            return;
+        }
+        if let (Some(object), "create" | "update") =
+            (&mut self.event.object_ref, self.event.verb.as_str())
+        {
+            body::complete_reference(object, &body);
+        }
+        if self.event.may_have_bodies() {
+            self.event.request_object = Some(body);
+        }
+    }
+
+    fn code(&self) -> u16 {
+        let status = self.event.response_status.as_ref();
+        status.map_or(0, |status| status.code)
+    }
+
+    /// The event of a stage, unless the policy omits it.
+    fn at(&self, stage: Stage, time: Timestamp) -> Option<AuditEvent> {
+        let omitted = PolicyStage::parse(stage.as_str())
+            .is_some_and(|stage| self.decision.omit_stages.contains(stage));
+        (!omitted).then(|| AuditEvent {
+            stage,
+            stage_time: Some(time),
+            ..self.event.clone()
+        })
+    }
+}
+
+/// The level as events have it; `None` when nothing is recorded.
+fn event_level(level: PolicyLevel) -> Option<Level> {
+    match level {
+        PolicyLevel::None => None,
+        PolicyLevel::Metadata => Some(Level::Metadata),
+        PolicyLevel::Request => Some(Level::Request),
+        PolicyLevel::RequestResponse => Some(Level::RequestResponse),
+    }
+}

@@ -1,0 +1,144 @@
+//! A backend as the flags of a kube-apiserver put it together: mode, buffer and truncation around a log or a webhook (spec 8).
+
+use std::sync::Arc;
+
+use crate::buffered::{BufferOptions, Buffered};
+use crate::sink::{ErrorCounters, IgnoreErrors, Sink};
+use crate::truncate::{Truncate, TruncateOptions};
+
+/// Whether a request waits for its events (`--audit-*-mode`, spec 9.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// It does not; what does not fit into the buffer is dropped.
+    Batch,
+    /// It waits, but is answered even if they are lost.
+    Blocking,
+    /// It waits, and fails if its first event is lost.
+    BlockingStrict,
+}
+
+impl Mode {
+    /// All modes, as the flag lists them.
+    pub const ALL: [Self; 3] = [Self::Batch, Self::Blocking, Self::BlockingStrict];
+
+    /// The mode of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+
+    /// The name that the flag takes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Blocking => "blocking",
+            Self::BlockingStrict => "blocking-strict",
+        }
+    }
+}
+
+/// What is put around a log or a webhook.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BackendOptions {
+    /// Whether requests wait.
+    pub mode: Mode,
+    /// The buffer of mode `batch`; the other modes do not look at it.
+    pub buffer: BufferOptions,
+    /// Whether events are cut down to a size.
+    pub truncates: bool,
+    /// The sizes; they have to make sense even if nothing is cut down.
+    pub truncate: TruncateOptions,
+}
+
+impl BackendOptions {
+    /// The server's defaults for a log.
+    pub fn log() -> Self {
+        Self {
+            mode: Mode::Blocking,
+            buffer: BufferOptions::LOG,
+            truncates: false,
+            truncate: TruncateOptions::default(),
+        }
+    }
+
+    /// The server's defaults for a webhook.
+    pub fn webhook() -> Self {
+        Self {
+            mode: Mode::Batch,
+            buffer: BufferOptions::WEBHOOK,
+            ..Self::log()
+        }
+    }
+
+    /// Puts mode and truncation around a backend; to be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the options contradict each other: the API server would not start.
+    pub fn wrap(
+        &self,
+        backend: Arc<dyn Sink>,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<Arc<dyn Sink>, BackendError> {
+        self.check()?;
+        let waiting: Arc<dyn Sink> = match self.mode {
+            Mode::Batch => Arc::new(Buffered::start(backend, self.buffer, Arc::clone(counters))),
+            Mode::Blocking => Arc::new(IgnoreErrors(backend)),
+            Mode::BlockingStrict => backend,
+        };
+        if !self.truncates {
+            return Ok(waiting);
+        }
+        let counters = Arc::clone(counters);
+        Ok(Arc::new(Truncate::new(waiting, self.truncate, counters)))
+    }
+
+    /// The checks that the API server makes when it starts.
+    fn check(&self) -> Result<(), BackendError> {
+        let TruncateOptions {
+            max_event_size,
+            max_batch_size,
+        } = self.truncate;
+        if max_event_size == 0 {
+            return Err(BackendError::Zero("truncate-max-event-size"));
+        }
+        if max_batch_size < max_event_size {
+            return Err(BackendError::BatchBelowEvent {
+                max_batch_size,
+                max_event_size,
+            });
+        }
+        let rate = self
+            .buffer
+            .throttle
+            .map(|throttle| (throttle.qps > 0.0, throttle.burst > 0));
+        match (self.mode, rate) {
+            (Mode::Batch, _) if self.buffer.buffer_size == 0 => {
+                Err(BackendError::Zero("batch-buffer-size"))
+            }
+            (Mode::Batch, _) if self.buffer.max_batch_size == 0 => {
+                Err(BackendError::Zero("batch-max-size"))
+            }
+            (Mode::Batch, Some((false, _))) => Err(BackendError::Zero("batch-throttle-qps")),
+            (Mode::Batch, Some((_, false))) => Err(BackendError::Zero("batch-throttle-burst")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Options that an API server does not start with. Flags are named by what follows `--audit-log-` and `--audit-webhook-`.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BackendError {
+    /// A number has to be above 0.
+    #[error("`{0}` must be greater than 0")]
+    Zero(&'static str),
+    /// No event of the longest size would fit into a batch.
+    #[error(
+        "`truncate-max-batch-size` ({max_batch_size}) must not be less than `truncate-max-event-size` ({max_event_size})"
+    )]
+    BatchBelowEvent {
+        /// The most that is handed on in one call, in bytes.
+        max_batch_size: usize,
+        /// The longest event in bytes.
+        max_event_size: usize,
+    },
+}

@@ -1,0 +1,66 @@
+//! Auditing for any API server: the events, where they go, and the gateway that makes them.
+//!
+//! Data flows one way: a request becomes a [`request::RequestHead`], the policy makes an [`auditor::Audit`] of it, that hands out
+//! [`event::AuditEvent`]s as the request goes on, a [`sink::Sink`] keeps them, [`encode`] makes them bytes. Everything up to the
+//! sinks is pure: it knows no clock and does no I/O, so that it can be compared with what a real API server recorded.
+//!
+//! | | |
+//! |---|---|
+//! | [`request`], [`auditor`], [`latency`] | what becomes of a request under a policy |
+//! | [`event`], [`encode`], [`body`] | the event and its bytes, JSON or legacy |
+//! | [`log`], [`webhook`] | the backends |
+//! | [`backend`], [`buffered`], [`truncate`], [`sink`] | modes, and how backends are put together |
+//!
+//! ```
+//! use http::HeaderMap;
+//! use kubevigil_audit::policy::PolicyFile;
+//! use kubevigil_audit::time::Timestamp;
+//! use kubevigil_record::auditor::Audit;
+//! use kubevigil_record::encode::json_line;
+//! use kubevigil_record::event::UserInfo;
+//! use kubevigil_record::request::RequestHead;
+//!
+//! let file = PolicyFile::read("policy.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n");
+//! let policy = file.policy.ok_or("no policy")?;
+//! let mut head = RequestHead::read("GET", "/api/v1/namespaces/dev/secrets/db", &HeaderMap::new(), None)?;
+//! head.audit_id = "1".to_owned();
+//! head.user = Some(UserInfo { username: "jane".to_owned(), ..UserInfo::default() });
+//!
+//! let now = Timestamp::default();
+//! let mut audit = Audit::begin(&policy, head, now).ok_or("nothing is recorded")?;
+//! let mut events: Vec<_> = audit.received().into_iter().collect();
+//! events.extend(audit.response_started(403, now));
+//! events.extend(audit.complete(now));
+//! let line = String::from_utf8(json_line(&events[1])?)?;
+//! assert!(line.contains(r#""stage":"ResponseComplete","requestURI":"/api/v1/namespaces/dev/secrets/db","verb":"get""#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a gateway cannot know
+//!
+//! It leaves out what only the server knows, and does not guess:
+//!
+//! - the annotations of authorization, admission, tokens and deprecated APIs, and the latencies of the server's parts;
+//! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON;
+//! - the bodies of requests that were answered with 400, unless the answer shows that the server had decoded them.
+//!
+//! And it writes differently, with the same meaning:
+//!
+//! - the objects of requests stand as they were sent; the server writes them anew, without unknown fields and in its own order,
+//!   `DeleteOptions` with the version `meta.k8s.io/__internal`;
+//! - U+FFFD in texts is always written as an escape.
+//!
+//! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.
+
+pub mod auditor;
+pub mod backend;
+pub mod body;
+pub mod buffered;
+pub mod encode;
+pub mod event;
+pub mod latency;
+pub mod log;
+pub mod request;
+pub mod sink;
+pub mod truncate;
+pub mod webhook;

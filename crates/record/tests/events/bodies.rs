@@ -1,0 +1,219 @@
+//! Which bodies stand in an event, and what of them (spec 6.5, 6.6).
+
+use http::HeaderMap;
+use kubevigil_record::auditor::Audit;
+use kubevigil_record::event::AuditEvent;
+use kubevigil_record::request::RequestHead;
+
+use crate::stages::{EXEC, POD, PODS, WATCH, at, events, policy, user};
+
+const CREATED: &str =
+    r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web","uid":"u1","managedFields":[{}]}}"#;
+
+/// Which bodies an event has: `request`, `response`.
+fn bodies(event: &AuditEvent) -> String {
+    let mut found = Vec::new();
+    found.extend(event.request_object.as_ref().map(|_| "request"));
+    found.extend(event.response_object.as_ref().map(|_| "response"));
+    found.join(" ")
+}
+
+#[test]
+fn levels_decide_about_bodies() {
+    let cases = [
+        ("Metadata", "POST", PODS, ""),
+        ("Request", "POST", PODS, "request"),
+        ("RequestResponse", "POST", PODS, "request response"),
+        ("RequestResponse", "PATCH", POD, "request response"),
+        ("RequestResponse", "DELETE", POD, "request response"),
+        ("RequestResponse", "GET", POD, "response"),
+        ("RequestResponse", "POST", EXEC, ""),
+        ("RequestResponse", "GET", WATCH, ""),
+        ("RequestResponse", "POST", "/version", "response"),
+    ];
+    for (level, method, target, expected) in cases {
+        let steps = [
+            &format!("body={CREATED}"),
+            "start=201",
+            &format!("answer={CREATED}"),
+            "complete",
+        ];
+        let rules = format!("rules: [{{level: {level}}}]");
+        let found = events(&rules, method, target, Some("jane"), &steps);
+        assert_eq!(
+            bodies(found.last().unwrap()),
+            expected,
+            "{level} {method} {target}"
+        );
+        assert_eq!(
+            bodies(&found[0]),
+            "",
+            "nothing has been read at its arrival"
+        );
+    }
+}
+
+#[test]
+fn a_created_object_names_itself_also_at_level_metadata() {
+    let steps = [&format!("body={CREATED}"), "start=201", "complete"];
+    let found = events(
+        "rules: [{level: Metadata}]",
+        "POST",
+        PODS,
+        Some("jane"),
+        &steps,
+    );
+    let names: Vec<_> = found
+        .iter()
+        .map(|event| event.object_ref.as_ref().unwrap())
+        .map(|object| {
+            (
+                object.name.as_str(),
+                object.uid.as_str(),
+                object.namespace.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(names, [("", "", "dev"), ("web", "u1", "dev")]);
+}
+
+#[test]
+fn bodies_that_the_server_never_decoded_are_left_out() {
+    let answer = |message: &str, details: &str| {
+        format!(
+            r#"answer={{"kind":"Status","apiVersion":"v1","message":"{message}","details":{details}}}"#
+        )
+    };
+    let cases = [
+        (201, answer("", "{}"), "request"),
+        (401, answer("Unauthorized", "{}"), ""),
+        (
+            403,
+            answer(
+                r#"pods is forbidden: User \"jane\" cannot create resource \"pods\""#,
+                "{}",
+            ),
+            "",
+        ),
+        (
+            403,
+            answer(r#"pods \"web\" is forbidden: exceeded quota"#, "{}"),
+            "request",
+        ),
+        (
+            404,
+            answer("the server could not find the requested resource", "{}"),
+            "",
+        ),
+        (
+            404,
+            answer(r#"namespaces \"dev\" not found"#, r#"{"name":"dev"}"#),
+            "request",
+        ),
+        (400, answer("no kind", "{}"), ""),
+        (
+            400,
+            answer(
+                "the name of the object (a) does not match the name on the URL (b)",
+                "{}",
+            ),
+            "request",
+        ),
+        (409, answer("already exists", "{}"), "request"),
+        (413, answer("too large", "{}"), ""),
+        (415, answer("yaml?", "{}"), ""),
+        (422, answer("invalid", "{}"), "request"),
+        (429, answer("too many", "{}"), ""),
+    ];
+    for (code, answer, expected) in cases {
+        let steps = [
+            &format!("body={CREATED}"),
+            &format!("start={code}"),
+            answer.as_str(),
+            "complete",
+        ];
+        let found = events(
+            "rules: [{level: Request}]",
+            "POST",
+            PODS,
+            Some("jane"),
+            &steps,
+        );
+        assert_eq!(bodies(found.last().unwrap()), expected, "{code} {answer}");
+    }
+}
+
+#[test]
+fn managed_fields_are_left_out_of_objects_and_not_of_patches() {
+    for (method, target, kept) in [("POST", PODS, false), ("PATCH", POD, true)] {
+        let steps = [
+            &format!("body={CREATED}"),
+            "start=200",
+            &format!("answer={CREATED}"),
+            "complete",
+        ];
+        let rules = "omitManagedFields: true\nrules: [{level: RequestResponse}]";
+        let found = events(rules, method, target, Some("jane"), &steps);
+        let event = found.last().unwrap();
+        let has = |body: &Option<bytes::Bytes>| {
+            String::from_utf8_lossy(body.as_ref().unwrap()).contains("managedFields")
+        };
+        assert_eq!(
+            (has(&event.request_object), has(&event.response_object)),
+            (kept, false)
+        );
+    }
+}
+
+#[test]
+fn what_is_no_json_is_left_out() {
+    let steps = [
+        "body=apiVersion: v1",
+        "start=200",
+        "answer=404 page not found",
+        "complete",
+    ];
+    let found = events(
+        "rules: [{level: RequestResponse}]",
+        "PATCH",
+        POD,
+        Some("jane"),
+        &steps,
+    );
+    assert_eq!(bodies(found.last().unwrap()), "");
+}
+
+#[test]
+fn no_more_of_a_body_is_wanted_than_the_level_needs() {
+    // Level, method, target, code, bytes of the request, bytes of the answer.
+    const ALL: usize = usize::MAX;
+    let cases = [
+        ("Metadata", "GET", POD, 200, 0, 0),
+        ("Metadata", "GET", POD, 404, 0, 1 << 20),
+        ("Metadata", "POST", PODS, 201, 3 << 20, 16 << 10),
+        ("Metadata", "PATCH", POD, 200, 0, 16 << 10),
+        ("Request", "PATCH", POD, 200, 3 << 20, 16 << 10),
+        ("RequestResponse", "GET", POD, 200, 0, ALL),
+        ("RequestResponse", "GET", WATCH, 200, 0, 0),
+        ("RequestResponse", "POST", EXEC, 101, 0, 0),
+        ("RequestResponse", "POST", EXEC, 403, 0, ALL),
+        ("Metadata", "POST", "/version", 200, 0, 16 << 10),
+    ];
+    for (level, method, target, code, request, response) in cases {
+        let mut head = RequestHead::read(method, target, &HeaderMap::new(), None).unwrap();
+        head.user = Some(user("jane"));
+        let rules = format!("rules: [{{level: {level}}}]");
+        let mut audit = Audit::begin(&policy(&rules), head, at(0)).unwrap();
+        assert_eq!(
+            audit.request_body_limit(),
+            request,
+            "{level} {method} {target}"
+        );
+        audit.response_started(code, at(1));
+        assert_eq!(
+            audit.response_body_limit(),
+            response,
+            "{level} {method} {target} {code}"
+        );
+    }
+}
