@@ -91,6 +91,14 @@ fn contestants(wanted: &str) -> Vec<Contestant> {
         RuleMatching::All,
     );
     detect(
+        "default rules on one event",
+        &|| {
+            let rules = rule_sets::default_rules().into_iter();
+            Some(rules.filter(|rule| rule.correlation().is_none()).collect())
+        },
+        RuleMatching::All,
+    );
+    detect(
         "k8s_audit_rules.yaml, first",
         &rule_sets::falco_rules,
         RuleMatching::First,

@@ -41,8 +41,52 @@ impl Bits {
             .for_each(|(word, other)| *word &= other);
     }
 
+    /// Whether all that is in it is in `other` too.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        let mut words = self.words.iter().zip(&other.words);
+        words.all(|(word, other)| word & !other == 0)
+    }
+
+    /// Whether they have a number in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let mut words = self.words.iter().zip(&other.words);
+        words.any(|(word, other)| word & other != 0)
+    }
+
+    /// Takes out what is in `other`.
+    pub(crate) fn remove(&mut self, other: &Self) {
+        let words = self.words.iter_mut().zip(&other.words);
+        words.for_each(|(word, other)| *word &= !other);
+    }
+
+    /// A set of the same capacity with nothing in it.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            words: vec![0; self.words.len()],
+        }
+    }
+
+    /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.words.iter().all(|&word| word == 0)
+    }
+
+    /// How much memory the numbers take.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.words.as_slice())
+    }
+
+    /// The first number that is in it and in `other` and not in `without`.
+    pub(crate) fn first_in_but(&self, other: &Self, without: &Self) -> Option<usize> {
+        let words = self.words.iter().zip(&other.words).zip(&without.words);
+        let mut rest = words.map(|((one, other), without)| one & other & !without);
+        let at = rest.position(|word| word != 0)?;
+        let words = (
+            self.words.get(at)?,
+            other.words.get(at)?,
+            without.words.get(at)?,
+        );
+        Some(at * 64 + (words.0 & words.1 & !words.2).trailing_zeros() as usize)
     }
 
     /// How many words of memory the set has.

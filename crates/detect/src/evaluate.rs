@@ -55,7 +55,7 @@ pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) found_last: &'a Found<'a, 'e>,
     pub(crate) event: &'a EventContext<'e>,
     /// The values of fields that are more than the text of a path. Few events get to ask for any.
-    pub(crate) field_values: RefCell<Vec<(usize, Rc<Values<'e>>)>>,
+    pub(crate) field_values: RefCell<SmallVec<[(usize, Rc<Values<'e>>); 12]>>,
     /// Working memory of [`Evaluation::read`].
     pub(crate) places: RefCell<Vec<Json<'e>>>,
 }

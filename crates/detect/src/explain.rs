@@ -93,7 +93,7 @@ pub fn explain(
         found: &found,
         found_last: &found_last,
         event: &context,
-        field_values: RefCell::new(Vec::new()),
+        field_values: RefCell::default(),
         places: RefCell::new(Vec::new()),
     };
     let mut memo = Memo::default();

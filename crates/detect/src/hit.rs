@@ -17,6 +17,7 @@ use crate::detection::FieldValue;
 use crate::digest::{Digest, Digester, digest_of};
 use crate::evaluate::Evaluation;
 use crate::plan::{Correlations, Definition, MemberNumber, Reading, ValuePlan};
+use crate::rendering::Rendering;
 
 /// An event that counts for a member of a correlation. Opaque: made by [`Matcher::detect`](crate::Matcher::detect) for
 /// [`State::observe`](crate::State::observe).
@@ -31,7 +32,7 @@ pub struct Hit {
     /// The values looked at, for people. Only of correlations that report.
     pub(crate) shown: Vec<(Arc<str>, FieldValue)>,
     /// The output of the correlation's rule, when it has one and is reported.
-    pub(crate) output: Option<Box<Output>>,
+    pub(crate) output: Option<Rendering>,
 }
 
 /// A group that the event belongs to.
@@ -51,13 +52,6 @@ pub(crate) struct Looked {
     pub(crate) value: Digest,
 }
 
-/// An output rendered for the event.
-#[derive(Clone, Debug)]
-pub(crate) struct Output {
-    pub(crate) message: Vec<u8>,
-    pub(crate) fields: Vec<(Arc<str>, FieldValue)>,
-}
-
 /// The most values that an event has for a correlation. Lists are written by clients.
 const MAX_OF_EVENT: usize = 256;
 /// The most groups that an event joins, and values that are learned of it: cheap to remember, and one that is left out is not seen.
@@ -70,8 +64,8 @@ pub(crate) struct HitReader<'a, 'e> {
     pub(crate) correlations: &'a Correlations,
     pub(crate) evaluation: &'a Evaluation<'a, 'e>,
     pub(crate) digester: &'a mut Digester,
-    /// Renders the output of a rule by its number.
-    pub(crate) output: &'a dyn Fn(usize) -> Option<Box<Output>>,
+    /// The output of a rule by its number.
+    pub(crate) output: &'a dyn Fn(usize) -> Option<Rendering>,
 }
 
 impl<'e> HitReader<'_, 'e> {

@@ -1,9 +1,11 @@
 //! Which rules can hold for an event, told from a few of its fields.
 //!
 //! From a condition follows, for some simple fields, the set of values without which it cannot hold: `verb = create and
-//! (resource = pods or resource = nodes)` needs one verb and one of two resources. For each such field the index keeps, by value, the
-//! rules that can hold; an event's candidates are the intersection over the fields. With ten thousand rules that is some
-//! hundred words to intersect a field, where evaluating the rules one by one would be all of the time.
+//! (resource = pods or resource = nodes)` needs one verb and one of two resources; that there is none can be such a value, too. For each
+//! such field the index keeps, by value, the rules that can hold; an event's candidates are the intersection over the fields. With ten
+//! thousand rules that is some hundred words to intersect a field, where evaluating the rules one by one would be all of the time.
+//!
+//! A key that cannot tell the remaining candidates apart is not read.
 //!
 //! The rejected alternative, one hash from the most selective field to its rules, is cheaper for few fields but gives up when many
 //! rules share a value (most rules say `verb = create`).
@@ -17,18 +19,21 @@ use hashbrown::HashMap;
 use kubevigil_audit::json::PathsBuilder;
 use kubevigil_rules::json_test::fold;
 use kubevigil_rules::{
-    Compare, Condition, Expr, Field, JsonPredicate, Lookup, Needle, Predicate, Read, Rule,
+    Compare, Condition, Expr, Field, JsonPredicate, Kind, Lookup, Needle, Predicate, Read, Rule,
 };
 
 use crate::bits::Bits;
-use crate::compile::TextPlan;
+use crate::compile::{ExprPlan, Program, TextPlan};
 use crate::lookup::LookupPlan;
+use crate::recurring::is_remembered;
 
 /// The index of a set of rules.
 #[derive(Debug, Default)]
 pub(crate) struct RuleIndex {
     all: Bits,
     keys: Vec<Key>,
+    /// Those of derived fields.
+    derived: Vec<Key>,
 }
 
 /// One field of the index.
@@ -37,6 +42,8 @@ struct Key {
     plan: KeyPlan,
     /// The rules that can hold whatever the value, or without one.
     unconstrained: Bits,
+    /// Those that can hold without a value.
+    without: Option<Admitted>,
     by_value: HashMap<BString, Admitted>,
 }
 
@@ -47,6 +54,8 @@ pub(crate) enum KeyPlan {
     Text(TextPlan),
     /// The text of a JSON value; it and the values of the index are folded.
     Lookup(LookupPlan),
+    /// The only value of a derived field, folded likewise.
+    Derived(ExprPlan),
 }
 
 /// What a key is of.
@@ -54,6 +63,7 @@ pub(crate) enum KeyPlan {
 enum Subject {
     Field(Field),
     Lookup(Lookup),
+    Derived(Field),
 }
 
 /// The rules that a value admits besides the unconstrained ones.
@@ -64,14 +74,18 @@ enum Admitted {
     Sparse(Vec<usize>),
 }
 
-/// The values without which a condition cannot hold.
-type Required = BTreeSet<BString>;
+/// The values without which a condition cannot hold. `None` is that there is no text.
+type Required = BTreeSet<Option<BString>>;
 
 /// More keys than this cost an event more than they save it.
 const MAX_KEYS: usize = 12;
 
 impl RuleIndex {
-    pub(crate) fn new(rules: &[Arc<Rule>], paths: &mut PathsBuilder) -> Self {
+    pub(crate) fn new(
+        rules: &[Arc<Rule>],
+        program: &mut Program,
+        paths: &mut PathsBuilder,
+    ) -> Self {
         let mut fields: Vec<(Subject, Vec<(usize, Required)>)> = candidates(rules)
             .into_iter()
             .map(|field| {
@@ -85,17 +99,18 @@ impl RuleIndex {
             .collect();
         fields.sort_by_key(|(_, constrained)| std::cmp::Reverse(constrained.len()));
         fields.truncate(MAX_KEYS);
-        let keys = fields
-            .into_iter()
-            .filter_map(|(field, constrained)| Key::new(&field, &constrained, rules.len(), paths));
-        let keys = keys.collect();
+        let keys = fields.into_iter().filter_map(|(subject, constrained)| {
+            let plan = KeyPlan::new(&subject, program, paths)?;
+            Some(Key::new(plan, &constrained, rules.len()))
+        });
+        let (derived, keys) = keys.partition(|key| matches!(key.plan, KeyPlan::Derived(_)));
         let mut all = Bits::none(rules.len());
         // Correlations ask nothing of one event.
         (0..)
             .zip(rules)
             .filter(|(_, rule)| rule.condition().is_some())
             .for_each(|(number, _)| all.insert(number));
-        Self { all, keys }
+        Self { all, keys, derived }
     }
 
     /// Leaves in `candidates` the rules that can hold. `text` gives the value of a key; `Err` when it cannot be told.
@@ -105,16 +120,38 @@ impl RuleIndex {
         text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
     ) {
         candidates.copy_from(&self.all);
-        for key in &self.keys {
-            let Ok(value) = text(&key.plan) else { continue };
-            match value.and_then(|value| key.by_value.get(value.as_bstr())) {
-                None => candidates.intersect(&key.unconstrained),
-                Some(Admitted::Dense(admitted)) => candidates.intersect(admitted),
-                Some(Admitted::Sparse(admitted)) => key.intersect_sparse(candidates, admitted),
-            }
-            if candidates.is_empty() {
-                return;
-            }
+        narrow(&self.keys, candidates, text);
+    }
+
+    /// Leaves in `candidates` the rules that can hold for the derived fields, too. They cost more to read than what stands in the
+    /// event, so they are asked last.
+    pub(crate) fn narrow_by_derived<'e>(
+        &self,
+        candidates: &mut Bits,
+        text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
+    ) {
+        narrow(&self.derived, candidates, text);
+    }
+}
+
+fn narrow<'e>(
+    keys: &[Key],
+    candidates: &mut Bits,
+    text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
+) {
+    for key in keys {
+        if candidates.is_within(&key.unconstrained) {
+            continue;
+        }
+        let Ok(value) = text(&key.plan) else { continue };
+        let admitted = match value {
+            Some(value) => key.by_value.get(value.as_bstr()),
+            None => key.without.as_ref(),
+        };
+        match admitted {
+            None => candidates.intersect(&key.unconstrained),
+            Some(Admitted::Dense(admitted)) => candidates.intersect(admitted),
+            Some(Admitted::Sparse(admitted)) => key.intersect_sparse(candidates, admitted),
         }
     }
 }
@@ -123,33 +160,30 @@ impl RuleIndex {
 pub(crate) struct Unknown;
 
 impl Key {
-    fn new(
-        subject: &Subject,
-        constrained: &[(usize, Required)],
-        rules: usize,
-        paths: &mut PathsBuilder,
-    ) -> Option<Self> {
-        let plan = KeyPlan::new(subject, paths)?;
+    fn new(plan: KeyPlan, constrained: &[(usize, Required)], rules: usize) -> Self {
         let bound: BTreeSet<usize> = constrained.iter().map(|(number, _)| *number).collect();
         let mut unconstrained = Bits::none(rules);
         (0..rules)
             .filter(|number| !bound.contains(number))
             .for_each(|number| unconstrained.insert(number));
-        let mut lists: HashMap<BString, Vec<usize>> = HashMap::new();
+        let mut lists: HashMap<Option<BString>, Vec<usize>> = HashMap::new();
         for (number, values) in constrained {
             values
                 .iter()
                 .for_each(|value| lists.entry(value.clone()).or_default().push(*number));
         }
+        let without = lists.remove(&None);
+        let without = without.map(|list| Admitted::new(list, &unconstrained));
         let by_value = lists
             .into_iter()
-            .map(|(value, list)| (value, Admitted::new(list, &unconstrained)));
+            .filter_map(|(value, list)| Some((value?, Admitted::new(list, &unconstrained))));
         let by_value = by_value.collect();
-        Some(Self {
+        Self {
             plan,
             unconstrained,
+            without,
             by_value,
-        })
+        }
     }
 
     fn intersect_sparse(&self, candidates: &mut Bits, admitted: &[usize]) {
@@ -171,10 +205,11 @@ impl Key {
 }
 
 impl KeyPlan {
-    fn new(subject: &Subject, paths: &mut PathsBuilder) -> Option<Self> {
+    fn new(subject: &Subject, program: &mut Program, paths: &mut PathsBuilder) -> Option<Self> {
         let field = match subject {
             Subject::Field(field) => field,
             Subject::Lookup(lookup) => return Some(Self::Lookup(LookupPlan::new(lookup, paths))),
+            Subject::Derived(field) => return Some(Self::Derived(program.field(field, paths))),
         };
         let ([path], Read::Text { cut_at_nul }) = (field.inputs.as_ref(), field.read) else {
             return None;
@@ -205,22 +240,15 @@ impl Admitted {
     }
 }
 
-/// The simple fields and lookups that conditions compare with constants.
+/// The fields and lookups that conditions may compare with constants.
 fn candidates(rules: &[Arc<Rule>]) -> Vec<Subject> {
     let mut fields: HashMap<Arc<str>, Field> = HashMap::new();
     let mut lookups: HashMap<String, Lookup> = HashMap::new();
-    for rule in rules {
-        let Some(condition) = rule.condition() else {
-            continue;
-        };
-        condition.for_each_expr(&mut |expr| {
-            if let Expr::Field(field) = expr
-                && matches!(field.read, Read::Text { .. })
-            {
-                fields
-                    .entry(Arc::clone(&field.name))
-                    .or_insert_with(|| field.clone());
-            }
+    for condition in rules.iter().filter_map(|rule| rule.condition()) {
+        condition.for_each_field(&mut |field| {
+            fields
+                .entry(Arc::clone(&field.name))
+                .or_insert_with(|| field.clone());
         });
         condition.for_each_lookup(&mut |lookup| {
             if lookup.paths.len() == 1 {
@@ -234,7 +262,15 @@ fn candidates(rules: &[Arc<Rule>]) -> Vec<Subject> {
     fields.sort_by(|one, other| one.name.cmp(&other.name));
     let mut lookups: Vec<Lookup> = lookups.into_values().collect();
     lookups.sort_by(|one, other| one.name.cmp(&other.name));
-    let fields = fields.into_iter().map(Subject::Field);
+    let fields = fields
+        .into_iter()
+        .filter_map(|field| match (field.read, field.kind) {
+            (Read::Text { .. }, _) => Some(Subject::Field(field)),
+            // Numbers and times can be printed in several ways.
+            (_, Kind::Integer | Kind::Time) => None,
+            _ if is_remembered(&field) => None,
+            (Read::With(_) | Read::Part(..), _) => Some(Subject::Derived(field)),
+        });
     fields
         .chain(lookups.into_iter().map(Subject::Lookup))
         .collect()
@@ -258,38 +294,47 @@ fn required(condition: &Condition, subject: &Subject) -> Option<Required> {
             (Expr::Field(tested), Subject::Field(field)) if tested == field => {
                 constants(&test.predicate)
             }
-            _ => None,
-        },
-        Condition::Json(test) => match (&test.subject, subject) {
-            (kubevigil_rules::Subject::Lookup(tested), Subject::Lookup(lookup))
-                if tested == lookup =>
-            {
-                json_constants(&test.predicate)
+            (Expr::Field(tested), Subject::Derived(field)) if tested == field => {
+                let folded = |text: Option<BString>| Some(fold(&text?).into_owned().into());
+                constants(&test.predicate).map(|texts| texts.into_iter().map(folded).collect())
             }
             _ => None,
         },
+        Condition::Json(test) => {
+            let asked = match (&test.subject, subject) {
+                (kubevigil_rules::Subject::Lookup(tested), Subject::Lookup(lookup)) => {
+                    tested == lookup
+                }
+                (kubevigil_rules::Subject::Field(tested), Subject::Derived(field)) => {
+                    tested == field
+                }
+                _ => false,
+            };
+            asked.then(|| json_constants(&test.predicate)).flatten()
+        }
     }
 }
 
 fn constants(predicate: &Predicate) -> Option<Required> {
     match predicate {
         Predicate::Compare(Compare::Equal, Needle::Text(text)) => {
-            Some(Required::from([text.clone()]))
+            Some(Required::from([Some(text.clone())]))
         }
-        Predicate::OneOf(texts) => Some(texts.iter().cloned().collect()),
+        Predicate::OneOf(texts) => Some(texts.iter().cloned().map(Some).collect()),
         _ => None,
     }
 }
 
 /// Folded, whether letter case matters or not: what the index lets through is evaluated.
 fn json_constants(predicate: &JsonPredicate) -> Option<Required> {
-    let folded = |text: &str| BString::from(fold(text.as_bytes()).into_owned());
+    let folded = |text: &str| Some(BString::from(fold(text.as_bytes()).into_owned()));
     match predicate {
-        JsonPredicate::Bool(value) => Some(Required::from([value.to_string().into()])),
+        JsonPredicate::Null => Some(Required::from([None])),
+        JsonPredicate::Bool(value) => Some(Required::from([Some(value.to_string().into())])),
         JsonPredicate::Number(number, texts) => {
             let decimal = whole(*number)?;
             let texts = texts.iter().map(|text| folded(text));
-            Some(texts.chain([decimal.into()]).collect())
+            Some(texts.chain([Some(decimal.into())]).collect())
         }
         JsonPredicate::OneOf(texts, _) => Some(texts.iter().map(|text| folded(text)).collect()),
         _ => None,

@@ -6,7 +6,7 @@ use bstr::ByteSlice;
 use kubevigil_audit::json::{Json, JsonKind};
 use kubevigil_rules::json_test::{Relation, fold, scalar_text};
 use kubevigil_rules::lookup::{any_member, any_scalar};
-use kubevigil_rules::{Letters, Quantifier};
+use kubevigil_rules::{Letters, Quantifier, Values};
 use smallvec::SmallVec;
 
 use crate::compile::{ElementsPlan, ExprPlan, Node, NodeId};
@@ -36,6 +36,11 @@ impl<'e> Evaluation<'_, 'e> {
             KeyPlan::Lookup(plan) => match plan.place(self.found_last) {
                 Place::One(value) => Ok(value.and_then(scalar_text).map(folded)),
                 Place::Several => Err(Unknown),
+            },
+            KeyPlan::Derived(field) => match &*self.values(field) {
+                Values::Absent => Ok(None),
+                Values::One(value) => Ok(Some(Cow::Owned(fold(&value.to_text()).into_owned()))),
+                Values::Many(_) => Err(Unknown),
             },
         }
     }
@@ -166,11 +171,7 @@ impl<'e> Evaluation<'_, 'e> {
         let mut places = Vec::new();
         match element {
             Some(element) => lookup.places_in(element, &mut places),
-            None => {
-                if let Some(event) = self.whole() {
-                    lookup.places(self.found_last, event, &mut places);
-                }
-            }
+            None => lookup.places(self.found_last, || self.whole(), &mut places),
         }
         places
     }

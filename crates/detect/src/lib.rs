@@ -86,7 +86,9 @@ mod lookup;
 mod matcher;
 mod path_prefix;
 mod plan;
+mod recurring;
 mod render;
+mod rendering;
 mod state;
 mod transform;
 

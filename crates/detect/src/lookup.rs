@@ -15,8 +15,18 @@ struct DottedPlan {
     dotted: Dotted,
     /// Where each beginning of the name leads when every dot separates, the shortest first.
     beginnings: Vec<PathId>,
-    /// Where keys with dots would stand. While none of these is there, every dot separates.
-    detours: Vec<PathId>,
+    /// Where keys with dots would stand, by where they begin. While none of these is there, every dot separates.
+    detours: Vec<Detour>,
+}
+
+/// A key with dots that stands for several segments.
+#[derive(Clone, Copy, Debug)]
+struct Detour {
+    path: PathId,
+    /// How many segments are before it.
+    start: usize,
+    /// Whether it takes all the rest.
+    to_the_end: bool,
 }
 
 /// What stands at a lookup, when that is simple.
@@ -75,12 +85,34 @@ impl LookupPlan {
     pub(crate) fn places<'e>(
         &self,
         found: &Found<'_, 'e>,
-        event: Json<'e>,
+        event: impl Fn() -> Option<Json<'e>>,
         places: &mut Vec<Json<'e>>,
     ) {
         for path in &self.paths {
-            path.places(found, event, places);
+            path.places(found, &event, places);
         }
+    }
+
+    /// When all that can stand at the lookup stands below one of these keys or at a key with dots: where those would be.
+    pub(crate) fn below(&self, keys: &[&[&str]]) -> Option<Vec<PathId>> {
+        let mut detours = Vec::new();
+        for path in &self.paths {
+            let segments = path.segments_in_pass()?;
+            let leads = |key: &&&[&str]| {
+                let begins = segments
+                    .iter()
+                    .zip(key.iter())
+                    .all(|(one, other)| **one == **other);
+                begins && key.len() <= segments.len()
+            };
+            let key = keys.iter().find(leads)?;
+            let outside = path
+                .detours
+                .iter()
+                .filter(|detour| detour.start < key.len());
+            detours.extend(outside.map(|detour| detour.path));
+        }
+        Some(detours)
     }
 
     /// Appends everything that stands at the lookup in an element.
@@ -115,7 +147,11 @@ impl DottedPlan {
                 let joined = joined.join(".");
                 let mut keys = before.to_vec();
                 keys.push(&joined);
-                detours.push(paths.add(&keys));
+                detours.push(Detour {
+                    path: paths.add(&keys),
+                    start,
+                    to_the_end: end == segments.len(),
+                });
             }
         }
         Self {
@@ -126,10 +162,20 @@ impl DottedPlan {
     }
 
     fn place<'e>(&self, found: &Found<'_, 'e>) -> Place<'e> {
-        let Some(segments) = self.segments_in_pass(found) else {
+        let Some(segments) = self.segments_in_pass() else {
             return Place::Several;
         };
-        let Some((value, taken)) = self.deepest(found) else {
+        let (value, taken) = self.deepest(found);
+        let mut detours = self.detours_met(found, taken);
+        if let Some(detour) = detours.next() {
+            // Names of annotations have dots, and nearly always only one reading of them leads anywhere.
+            let alone = detour.to_the_end && detour.start == taken && detours.next().is_none();
+            return match found.get(detour.path).filter(|_| alone) {
+                Some(value) if value.kind() != JsonKind::Array => Place::One(Some(value)),
+                _ => Place::Several,
+            };
+        }
+        let Some(value) = value else {
             return Place::One(None);
         };
         let whole = taken == segments.len();
@@ -140,34 +186,53 @@ impl DottedPlan {
         }
     }
 
-    fn places<'e>(&self, found: &Found<'_, 'e>, event: Json<'e>, places: &mut Vec<Json<'e>>) {
-        let Some(segments) = self.segments_in_pass(found) else {
-            return self.dotted.places(event, places);
-        };
-        if let Some((value, taken)) = self.deepest(found) {
-            resolve(value, segments.get(taken..).unwrap_or_default(), places);
+    fn places<'e>(
+        &self,
+        found: &Found<'_, 'e>,
+        event: &impl Fn() -> Option<Json<'e>>,
+        places: &mut Vec<Json<'e>>,
+    ) {
+        let (value, taken) = self.deepest(found);
+        let segments = self
+            .segments_in_pass()
+            .filter(|_| self.detours_met(found, taken).next().is_none());
+        match (segments, value) {
+            (Some(segments), Some(value)) => {
+                resolve(value, segments.get(taken..).unwrap_or_default(), places);
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                if let Some(event) = event() {
+                    self.dotted.places(event, places);
+                }
+            }
         }
     }
 
     /// The path's segments, when what the pass found says all about them.
-    fn segments_in_pass(&self, found: &Found<'_, '_>) -> Option<&[Box<str>]> {
+    fn segments_in_pass(&self) -> Option<&[Box<str>]> {
         let [step] = self.dotted.steps.as_ref() else {
             return None;
         };
         let read = !self.beginnings.is_empty() && step.element.is_none();
-        (read && !self.meets_detour(found)).then_some(&step.segments)
+        read.then_some(&step.segments)
     }
 
-    fn meets_detour(&self, found: &Found<'_, '_>) -> bool {
-        self.detours
+    /// The keys with dots that are there, when so many segments lead somewhere by themselves: behind those no key can be.
+    fn detours_met(&self, found: &Found<'_, '_>, taken: usize) -> impl Iterator<Item = &Detour> {
+        let reached = self
+            .detours
             .iter()
-            .any(|&detour| found.get(detour).is_some())
+            .take_while(move |detour| detour.start <= taken);
+        reached.filter(|detour| found.get(detour.path).is_some())
     }
 
     /// The longest beginning of the name that leads anywhere, and its number of segments.
-    fn deepest<'e>(&self, found: &Found<'_, 'e>) -> Option<(Json<'e>, usize)> {
-        let ways = self.beginnings.iter().enumerate().rev();
-        ways.filter_map(|(at, &way)| Some((found.get(way)?, at + 1)))
-            .next()
+    fn deepest<'e>(&self, found: &Found<'_, 'e>) -> (Option<Json<'e>>, usize) {
+        let (mut deepest, mut taken) = (None, 0);
+        while let Some(value) = self.beginnings.get(taken).and_then(|&way| found.get(way)) {
+            (deepest, taken) = (Some(value), taken + 1);
+        }
+        (deepest, taken)
     }
 }

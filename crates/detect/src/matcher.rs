@@ -1,6 +1,6 @@
 //! The matcher: rules compiled, events through them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use kubevigil_audit::json::{Duplicates, JsonError, PathScratch, Paths, PathsBuilder};
@@ -13,14 +13,22 @@ use crate::detection::Detection;
 use crate::digest::Digester;
 use crate::evaluate::{Evaluation, Memo};
 use crate::event_time::EventTime;
-use crate::hit::{Hit, HitReader, Output};
-use crate::index::RuleIndex;
+use crate::hit::{Hit, HitReader};
+use crate::index::{KeyPlan, RuleIndex};
 use crate::plan::{Correlations, Definition, RuleList};
+use crate::recurring::{Recurring, Remembered};
 use crate::render;
+use crate::rendering::{Rendering, SeenEvent};
 
 /// Rules compiled into one program. Immutable; share it between threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Matcher {
+    engine: Arc<Engine>,
+}
+
+/// What a matcher is made of.
+#[derive(Debug)]
+pub(crate) struct Engine {
     rules: Arc<[Arc<Rule>]>,
     matching: RuleMatching,
     paths: Paths,
@@ -29,6 +37,7 @@ pub struct Matcher {
     compiled: Vec<CompiledRule>,
     correlations: Correlations,
     index: RuleIndex,
+    recurring: Recurring,
 }
 
 /// How many rules of an event are reported (Falco's `rule_matching`).
@@ -55,12 +64,19 @@ pub struct Position {
 /// A thread's working memory. Reused from event to event, so that the steady state allocates nothing.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    paths: PathScratch,
-    last: PathScratch,
+    reading: Reading,
     memo: Memo,
     candidates: Bits,
     holding: Vec<usize>,
     digester: Digester,
+    remembered: Remembered,
+}
+
+/// The working memory of reading.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    paths: PathScratch,
+    last: PathScratch,
 }
 
 /// The event's bytes are not a JSON object that can be read.
@@ -99,8 +115,10 @@ impl Matcher {
                 counted: !counted_as.is_empty(),
             });
         }
-        let index = RuleIndex::new(&list.rules, &mut builder);
-        Ok(Self {
+        let index = RuleIndex::new(&list.rules, &mut program, &mut builder);
+        let roots: Vec<NodeId> = compiled.iter().map(|rule| rule.root).collect();
+        let recurring = Recurring::new(&program, &roots, &mut builder);
+        let engine = Engine {
             rules: list.rules.into(),
             matching,
             paths: builder.build(),
@@ -109,24 +127,27 @@ impl Matcher {
             compiled,
             correlations,
             index,
+            recurring,
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
         })
     }
 
     /// The rules in the order in which they are tried; behind those that it was given the ones that only correlations need.
     pub fn rules(&self) -> &[Arc<Rule>] {
-        &self.rules
+        &self.engine.rules
     }
 
     /// Whether what the rule at this position of [`Matcher::rules`] finds is reported, or only counted by correlations.
     pub fn raises(&self, rule_number: usize) -> bool {
-        self.compiled
-            .get(rule_number)
-            .is_some_and(|rule| rule.raises)
+        let compiled = self.engine.compiled.get(rule_number);
+        compiled.is_some_and(|rule| rule.raises)
     }
 
     /// The correlations, each behind those that it counts.
     pub(crate) fn definitions(&self) -> &Arc<[Definition]> {
-        &self.correlations.definitions
+        &self.engine.correlations.definitions
     }
 
     /// What the rules find in an event, in the order of the rules. `event` is one JSON object.
@@ -137,13 +158,70 @@ impl Matcher {
         scratch: &mut Scratch,
     ) -> Result<Detections, EventError> {
         let Scratch {
-            paths,
-            last,
+            reading,
             memo,
             candidates,
             holding,
             digester,
+            remembered,
         } = scratch;
+        let engine = &self.engine;
+        engine.read(event, position, reading, |evaluation| {
+            let value = |plan: &KeyPlan| evaluation.index_value(plan);
+            engine.index.narrow(candidates, value);
+            memo.start(engine.program.nodes.len());
+            let root = |number: usize| Some(engine.compiled.get(number)?.root);
+            let recurring = &engine.recurring;
+            recurring.narrow(evaluation, root, candidates, memo, remembered);
+            engine.index.narrow_by_derived(candidates, value);
+            holding.clear();
+            Detections {
+                time: evaluation.event.time,
+                list: engine.matches(evaluation, candidates, memo, holding),
+                hits: self.hits(evaluation, position, holding, digester),
+            }
+        })
+    }
+
+    fn hits(
+        &self,
+        evaluation: &Evaluation<'_, '_>,
+        position: &Position,
+        holding: &[usize],
+        digester: &mut Digester,
+    ) -> Vec<Hit> {
+        if holding.is_empty() {
+            return Vec::new();
+        }
+        let seen = OnceCell::new();
+        let output = |rule: usize| {
+            let output = &self.engine.compiled.get(rule)?.output;
+            let is_empty = output.pieces.is_empty() && output.fields.is_empty();
+            (!is_empty).then(|| {
+                let keep = || SeenEvent::new(&self.engine, evaluation.event.raw, position);
+                Rendering::new(Arc::clone(seen.get_or_init(keep)), rule)
+            })
+        };
+        let mut reader = HitReader {
+            correlations: &self.engine.correlations,
+            evaluation,
+            digester,
+            output: &output,
+        };
+        reader.read(holding)
+    }
+}
+
+impl Engine {
+    /// Reads an event in one pass and hands it over.
+    pub(crate) fn read<T>(
+        &self,
+        event: &[u8],
+        position: &Position,
+        reading: &mut Reading,
+        work: impl FnOnce(&Evaluation<'_, '_>) -> T,
+    ) -> Result<T, EventError> {
+        let Reading { paths, last } = reading;
         let found = self.paths.read(event, Duplicates::First, paths)?;
         let found_last = if found.has_duplicates() {
             self.paths.read(event, Duplicates::Last, last)?
@@ -157,24 +235,19 @@ impl Matcher {
             time,
             first_time: position.first_time.unwrap_or(time),
         };
-        let evaluation = Evaluation {
+        Ok(work(&Evaluation {
             program: &self.program,
             found: &found,
             found_last: &found_last,
             event: &context,
-            field_values: RefCell::new(Vec::new()),
-            places: RefCell::new(Vec::new()),
-        };
-        self.index
-            .narrow(candidates, |plan| evaluation.index_value(plan));
-        memo.start(self.program.nodes.len());
-        holding.clear();
-        let list = self.matches(&evaluation, candidates, memo, holding);
-        Ok(Detections {
-            time,
-            list,
-            hits: self.hits(&evaluation, holding, digester),
-        })
+            field_values: RefCell::default(),
+            places: RefCell::default(),
+        }))
+    }
+
+    /// The output of a rule.
+    pub(crate) fn output(&self, rule: usize) -> Option<&OutputPlan> {
+        self.compiled.get(rule).map(|rule| &rule.output)
     }
 
     /// What is reported. Rules that correlations count and that hold are appended to `holding`, whether reported or not.
@@ -212,34 +285,6 @@ impl Matcher {
             }
         }
         list
-    }
-
-    fn hits(
-        &self,
-        evaluation: &Evaluation<'_, '_>,
-        holding: &[usize],
-        digester: &mut Digester,
-    ) -> Vec<Hit> {
-        if holding.is_empty() {
-            return Vec::new();
-        }
-        let output = |rule: usize| {
-            let output = &self.compiled.get(rule)?.output;
-            let is_empty = output.pieces.is_empty() && output.fields.is_empty();
-            (!is_empty).then(|| {
-                Box::new(Output {
-                    message: render::message(output, evaluation),
-                    fields: render::fields(output, evaluation),
-                })
-            })
-        };
-        let mut reader = HitReader {
-            correlations: &self.correlations,
-            evaluation,
-            digester,
-            output: &output,
-        };
-        reader.read(holding)
     }
 }
 

@@ -77,8 +77,27 @@ pub(super) struct Node {
 pub struct PathScratch {
     pub(crate) index: Index,
     pub(super) slots: Vec<Span>,
+    /// The slots that were filled. Rules have thousands of paths and an event some dozen of them.
+    pub(super) noted: Vec<u32>,
     pub(super) arrays: bool,
     pub(super) duplicates: bool,
+}
+
+impl PathScratch {
+    /// Makes room for so many values, none of them found.
+    #[inline(always)]
+    fn empty(&mut self, nodes: usize) {
+        if self.slots.len() != nodes {
+            self.slots.clear();
+            self.slots.resize(nodes, Span::NONE);
+            self.noted.clear();
+        }
+        for node in self.noted.drain(..) {
+            if let Some(slot) = self.slots.get_mut(node as usize) {
+                *slot = Span::NONE;
+            }
+        }
+    }
 }
 
 /// Where a value stands in an event.
@@ -240,9 +259,9 @@ impl Paths {
         duplicates: Duplicates,
         scratch: &mut PathScratch,
     ) -> Result<usize, JsonError> {
-        scratch.slots.clear();
-        scratch.slots.resize(self.nodes.len(), Span::NONE);
-        let mut walk = Walk::new(self, bytes, duplicates, &scratch.index, &mut scratch.slots);
+        scratch.empty(self.nodes.len());
+        let PathScratch { slots, noted, .. } = scratch;
+        let mut walk = Walk::new(self, bytes, duplicates, &scratch.index, slots, noted);
         let end = walk.run(start)?;
         (scratch.arrays, scratch.duplicates) = walk.met();
         Ok(end)

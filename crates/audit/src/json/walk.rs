@@ -15,6 +15,7 @@ pub(super) struct Walk<'a> {
     event: &'a [u8],
     index: &'a Index,
     slots: &'a mut [Span],
+    noted: &'a mut Vec<u32>,
     duplicates: Duplicates,
     arrays: bool,
     duplicate: bool,
@@ -36,6 +37,7 @@ impl<'a> Walk<'a> {
         duplicates: Duplicates,
         index: &'a Index,
         slots: &'a mut [Span],
+        noted: &'a mut Vec<u32>,
     ) -> Self {
         let nodes = &paths.nodes;
         Self {
@@ -43,6 +45,7 @@ impl<'a> Walk<'a> {
             event,
             index,
             slots,
+            noted,
             duplicates,
             arrays: false,
             duplicate: false,
@@ -182,6 +185,7 @@ impl<'a> Walk<'a> {
     // The index was built, so every offset fits.
     #[inline(always)]
     fn note_start(&mut self, node: u32, start: usize) {
+        self.noted.push(node);
         if let Some(slot) = self.slots.get_mut(node as usize) {
             slot.start = start as u32;
         }

@@ -9,6 +9,7 @@ use crate::detection::FieldValue;
 use crate::digest::Digest;
 use crate::hit::{Group, Hit};
 use crate::plan::{Definition, kind_name};
+use crate::rendering::Rendering;
 use crate::state::judge::{Evidence as Positions, Judgement};
 use crate::state::memory::Circumstances;
 use crate::state::receipt::Kept;
@@ -88,11 +89,13 @@ impl Told<'_> {
         if let Some(number) = number {
             add(&(Arc::from(kind_name(kind)), shown(number)), &mut fields);
         }
-        let message = match &hit.output {
-            Some(output) if !output.message.is_empty() => output.message.clone(),
-            _ => message(&self.definition.rule.name, &fields),
+        let output = hit.output.as_ref().map(Rendering::render);
+        let output = output.unwrap_or_default();
+        let message = match output.message.is_empty() {
+            false => output.message,
+            true => message(&self.definition.rule.name, &fields),
         };
-        let of_output = hit.output.iter().flat_map(|output| &output.fields);
+        let of_output = output.fields.iter();
         of_output.for_each(|field| add(field, &mut fields));
         (found.message, found.fields) = (message, fields);
     }

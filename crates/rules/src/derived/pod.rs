@@ -100,6 +100,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The ports of the node that containers take.",
     ),
     list(
+        "kv.pod.extendedResources",
+        |pods| list_of(pods, Trait::ExtendedResource),
+        "The devices and other resources beyond processor and memory that limits of containers name, such as `nvidia.com/gpu`.",
+    ),
+    list(
         "kv.pod.sysctls",
         |pods| list_of(pods, Trait::Sysctl),
         "The kernel parameters that the pod sets, as `name=value`.",

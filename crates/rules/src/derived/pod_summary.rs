@@ -25,6 +25,7 @@ pub(super) enum Trait {
     NodeName = b'o' as isize,
     PrivilegeEscalation = b'e' as isize,
     Privileged = b'x' as isize,
+    ExtendedResource = b'g' as isize,
     ProcMountUnmasked = b'k' as isize,
     RunsAsRoot = b'0' as isize,
     ServiceAccount = b'a' as isize,
@@ -105,9 +106,16 @@ impl Summary {
     }
 
     fn add_container(&mut self, container: Json<'_>, of_pod: &SecurityContext<'_>) {
-        let [context, image, command, arguments, ports] = members(
+        let [context, image, command, arguments, ports, resources] = members(
             Some(container),
-            ["securityContext", "image", "command", "args", "ports"],
+            [
+                "securityContext",
+                "image",
+                "command",
+                "args",
+                "ports",
+                "resources",
+            ],
         );
         let context = SecurityContext::new(context);
         self.add_context(&context);
@@ -117,6 +125,12 @@ impl Summary {
             .for_each(|image| self.add(Trait::Image, &image));
         let words: Vec<_> = texts(command).chain(texts(arguments)).collect();
         self.add(Trait::Command, &words.join(b" ".as_slice()));
+        let limits = resources.and_then(|resources| resources.last_member("limits"));
+        for (name, _) in limits.into_iter().flat_map(Json::members) {
+            if name.contains(&b'/') {
+                self.add(Trait::ExtendedResource, &name);
+            }
+        }
         for port in ports.into_iter().flat_map(Json::elements) {
             let number = port
                 .last_member("hostPort")

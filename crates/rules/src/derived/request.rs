@@ -6,7 +6,7 @@ use kubevigil_audit::event::{Outcome, Stage};
 use kubevigil_audit::json::{Json, JsonKind};
 
 use crate::derived::query;
-use crate::derived::values::{input, input_is, made, text, texts, truth, word};
+use crate::derived::values::{input, input_is, list, made, text, texts, truth, word};
 use crate::falco::fields::{Entry, Path};
 use crate::field::{Inputs, Kind, Read, ReadFn, Values};
 
@@ -99,6 +99,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     )
     .note("It may mark a copy that still has them; see kv.bodyPresent."),
     entry(
+        "kv.failedOpen",
+        Kind::TextList,
+        |inputs| list(failed_open(inputs)),
+        &[&["annotations"]],
+        "The admission webhooks that did not answer and that the object was let in without, because their failurePolicy is Ignore.",
+    )
+    .note("From the annotations `failed-open.validating.webhook.admission.k8s.io/…` and `failed-open.mutation.…`."),
+    entry(
         "kv.subject",
         Kind::Text,
         |inputs| made(subject(inputs)),
@@ -140,12 +148,14 @@ fn stays_open(inputs: &Inputs<'_, '_>) -> bool {
 }
 
 fn outcome(inputs: &Inputs<'_, '_>) -> Outcome {
-    let string = |position| Some(String::from_utf8_lossy(&input(inputs, position)?).into_owned());
-    let stage = string(0).map(|stage| Stage::parse(Cow::Owned(stage)));
+    let (stage, decision) = (input(inputs, 0), input(inputs, 2));
+    let stage = stage.as_deref().map(String::from_utf8_lossy);
+    let stage = stage.map(Stage::parse);
     let code = inputs
         .first(1)
         .and_then(|code| std::str::from_utf8(code.raw()).ok()?.parse().ok());
-    Outcome::of(stage.as_ref(), code, string(2).as_deref())
+    let decision = decision.as_deref().map(String::from_utf8_lossy);
+    Outcome::of(stage.as_ref(), code, decision.as_deref())
 }
 
 fn is_dry_run(inputs: &Inputs<'_, '_>) -> bool {
@@ -200,6 +210,20 @@ fn is_present(inputs: &Inputs<'_, '_>) -> bool {
     inputs
         .first(0)
         .is_some_and(|body| body.kind() != JsonKind::Null)
+}
+
+/// The API server names the annotation after the place of the webhook among those it asked.
+fn failed_open<'e>(inputs: &Inputs<'_, 'e>) -> impl Iterator<Item = Cow<'e, [u8]>> {
+    const WEBHOOKS: [&[u8]; 2] = [
+        b"failed-open.validating.webhook.admission.k8s.io/",
+        b"failed-open.mutation.webhook.admission.k8s.io/",
+    ];
+    let annotations = inputs.first(0).into_iter().flat_map(Json::members);
+    let of_webhooks = annotations.filter(|(name, _)| {
+        let mut beginnings = WEBHOOKS.iter();
+        beginnings.any(|beginning| name.starts_with(beginning))
+    });
+    of_webhooks.filter_map(|(_, webhook)| text(Some(webhook)))
 }
 
 fn subject(inputs: &Inputs<'_, '_>) -> Option<Vec<u8>> {
