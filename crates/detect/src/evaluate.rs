@@ -47,6 +47,9 @@ impl Memo {
     }
 }
 
+/// Values of fields that were computed for an event, by the field's number.
+pub(crate) type FieldValues<'e> = SmallVec<[(usize, Rc<Values<'e>>); 12]>;
+
 /// One event before the program.
 pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) program: &'a Program,
@@ -55,7 +58,7 @@ pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) found_last: &'a Found<'a, 'e>,
     pub(crate) event: &'a EventContext<'e>,
     /// The values of fields that are more than the text of a path. Few events get to ask for any.
-    pub(crate) field_values: RefCell<SmallVec<[(usize, Rc<Values<'e>>); 12]>>,
+    pub(crate) field_values: RefCell<FieldValues<'e>>,
     /// Working memory of [`Evaluation::read`].
     pub(crate) places: RefCell<Vec<Json<'e>>>,
 }

@@ -1,10 +1,6 @@
 //! What is remembered of values that come again changes no answer.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests; one that lacks its material says so"
-)]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What is generated is read back by whatever reads it, and checked without a finding.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use kubevigil_audit::policy::PolicyFile;
 use kubevigil_plan::KubernetesVersion;
