@@ -2,7 +2,7 @@
 //!
 //! A lint is one file: its code, what it means, how it is found. The codes are stable. What stops the server, and the keys that it
 //! drops (P01), takes twice (P02) or never reads (P08), is noted where the file is read
-//! ([`PolicyFile`](kubevigil_audit::policy::PolicyFile)); its texts are here with the others.
+//! ([`PolicyFile`]); its texts are here with the others.
 
 mod catch_all;
 mod credentials_in_bodies;
