@@ -30,7 +30,7 @@ use std::cell::{Cell, RefCell};
 use kubevigil_audit::time::Timestamp;
 use kubevigil_detect::{Matcher, Occasion, Position, RuleMatching, Scratch, State, StateLimits};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Map, Value as Any};
 
 use crate::reference::{Question, Reference};
@@ -87,6 +87,8 @@ fn agree(reference: &mut Reference, question: &Question) -> Result<(bool, bool),
             Ok((true, fires))
         }
         (Err(_), Err(_)) => Ok((false, false)),
+        // A text with wildcards may get the modifier `re`; Python refuses `a**`, which is an expression like another here.
+        (Ok(_), Err(theirs)) if theirs.contains("multiple repeat") => Ok((false, false)),
         (ours, theirs) => {
             let events: Vec<String> = question
                 .events
@@ -116,6 +118,11 @@ fn compare(cases: u32, questions: impl Strategy<Value = Question>) {
         cases: wanted.unwrap_or(cases),
         failure_persistence: None,
         max_global_rejects: u32::MAX,
+        // The ordinary run is the same each time; whoever asks for more cases asks for other ones, too.
+        rng_seed: match wanted {
+            Some(_) => RngSeed::Random,
+            None => RngSeed::Fixed(2_026),
+        },
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(&questions, |question| {
