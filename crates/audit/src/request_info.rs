@@ -74,6 +74,9 @@ pub enum RequestInfoError {
     },
 }
 
+/// Subresources whose requests kube-apiserver treats as long-running, whatever the verb (spec 5.1).
+pub const LONG_RUNNING_SUBRESOURCES: [&str; 5] = ["attach", "exec", "proxy", "log", "portforward"];
+
 /// The words that a path may begin with and that make the verb.
 const VERBS_BY_PATH: [&str; 2] = ["watch", "proxy"];
 
@@ -107,9 +110,9 @@ impl RequestInfo {
 
     /// Whether the API server treats it as long-running: its events have the stage `ResponseStarted` (spec 5.1).
     pub fn is_long_running(&self) -> bool {
-        const SUBRESOURCES: [&str; 5] = ["attach", "exec", "proxy", "log", "portforward"];
         VERBS_BY_PATH.contains(&self.verb.as_str())
-            || (self.is_resource_request && SUBRESOURCES.contains(&self.subresource.as_str()))
+            || (self.is_resource_request
+                && LONG_RUNNING_SUBRESOURCES.contains(&self.subresource.as_str()))
             || (!self.is_resource_request && self.path.starts_with("/debug/pprof/"))
     }
 

@@ -11,6 +11,7 @@ mod rule_set;
 mod rules_command;
 mod run;
 mod scan;
+mod server_findings;
 mod setup_command;
 mod terminal;
 

@@ -310,7 +310,7 @@ fn digest(rule: &Rule, correlation: &Correlation) -> Digest {
     let mut digester = Digester::default();
     let lasting = matches!(correlation.kind, CorrelationKind::FirstSeen { .. });
     digester.text(rule.id.as_ref().unwrap_or(&rule.name));
-    digester.text(kind_name(&correlation.kind));
+    digester.text(correlation.kind.as_str());
     if !lasting {
         digester.text(&format!("{:?}", correlation.kind));
         digester.number(correlation.timespan.as_nanos());
@@ -334,20 +334,5 @@ fn add_rule(rule: &Rule, lasting: bool, digester: &mut Digester) {
         _ if lasting => {}
         Some(correlation) => digester.bytes(&digest(rule, correlation)),
         None => digester.text(&rule.condition_text),
-    }
-}
-
-/// The word that rule files use.
-pub(crate) fn kind_name(kind: &CorrelationKind) -> &'static str {
-    match kind {
-        CorrelationKind::EventCount(_) => "event_count",
-        CorrelationKind::ValueCount(_) => "value_count",
-        CorrelationKind::ValueSum(_) => "value_sum",
-        CorrelationKind::ValueAvg(_) => "value_avg",
-        CorrelationKind::ValuePercentile { .. } => "value_percentile",
-        CorrelationKind::Temporal(_) => "temporal",
-        CorrelationKind::TemporalOrdered => "temporal_ordered",
-        CorrelationKind::FirstSeen { .. } => "first_seen",
-        CorrelationKind::Join => "join",
     }
 }

@@ -204,10 +204,6 @@ pub fn target_text(target: &Target) -> String {
             resource,
             subresource,
             ..
-        } => {
-            let dot = if group.is_empty() { "" } else { "." };
-            let slash = if subresource.is_empty() { "" } else { "/" };
-            format!("{resource}{dot}{group}{slash}{subresource}")
-        }
+        } => crate::resources::text(group, resource, subresource),
     }
 }

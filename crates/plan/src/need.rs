@@ -10,6 +10,7 @@ use std::rc::Rc;
 use kubevigil_audit::policy::{
     Attributes, Decision, Policy, PolicyLevel, PolicyStage, StageSet, User,
 };
+use kubevigil_audit::request_info::LONG_RUNNING_SUBRESOURCES;
 use kubevigil_rules::json_test::{JsonPredicate, Subject};
 use kubevigil_rules::pattern::{Pattern, Token};
 use kubevigil_rules::{Condition, Expr, Needle, Predicate, Rule};
@@ -268,10 +269,9 @@ fn verbs(target: &Target) -> &'static [&'static str] {
 
 /// The stages at which such a request has events; panics are left out, since nobody asks for them.
 fn stages(target: &Target, verb: &str) -> &'static [PolicyStage] {
-    const LONG: [&str; 5] = ["attach", "exec", "proxy", "log", "portforward"];
     use PolicyStage::{RequestReceived, ResponseComplete, ResponseStarted};
     let is_long = matches!(verb, "watch" | "proxy")
-        || matches!(target, Target::Resource { subresource, .. } if LONG.contains(&&**subresource));
+        || matches!(target, Target::Resource { subresource, .. } if LONG_RUNNING_SUBRESOURCES.contains(&&**subresource));
     if is_long {
         &[RequestReceived, ResponseStarted, ResponseComplete]
     } else {

@@ -311,6 +311,13 @@ pub const RESOURCES: &[Resource] = &[
     ),
 ];
 
+/// A resource as `kubectl` writes it: `deployments.apps/scale`.
+pub fn text(group: &str, resource: &str, subresource: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if subresource.is_empty() { "" } else { "/" };
+    format!("{resource}{dot}{group}{slash}{subresource}")
+}
+
 /// The resources of this plural, one for each group that serves it.
 pub fn of_name(name: &str) -> impl Iterator<Item = &'static Resource> {
     RESOURCES

@@ -279,19 +279,10 @@ fn resource(attributes: &Attributes<'_>) -> String {
     if !attributes.is_resource_request {
         return "(path)".to_owned();
     }
-    let dot = if attributes.api_group.is_empty() {
-        ""
-    } else {
-        "."
-    };
-    let slash = if attributes.subresource.is_empty() {
-        ""
-    } else {
-        "/"
-    };
-    format!(
-        "{}{dot}{}{slash}{}",
-        attributes.resource, attributes.api_group, attributes.subresource
+    crate::resources::text(
+        attributes.api_group,
+        attributes.resource,
+        attributes.subresource,
     )
 }
 

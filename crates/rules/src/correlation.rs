@@ -127,6 +127,23 @@ pub enum Relation {
     LessOrEqual,
 }
 
+impl CorrelationKind {
+    /// The word that rule files use.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::EventCount(_) => "event_count",
+            Self::ValueCount(_) => "value_count",
+            Self::ValueSum(_) => "value_sum",
+            Self::ValueAvg(_) => "value_avg",
+            Self::ValuePercentile { .. } => "value_percentile",
+            Self::Temporal(_) => "temporal",
+            Self::TemporalOrdered => "temporal_ordered",
+            Self::FirstSeen { .. } => "first_seen",
+            Self::Join => "join",
+        }
+    }
+}
+
 impl Bounds {
     /// Whether the number is as it must be.
     pub fn hold(&self, number: f64) -> bool {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::sarif;
 use crate::args::policy::{CheckFormat, PolicyCheckArgs};
-use crate::scan::wording::plural;
+use crate::server_findings::{Entry, verdict};
 use crate::terminal;
 
 /// Older servers take v1alpha1 and v1beta1 as well.
@@ -51,7 +51,7 @@ pub(super) fn execute(arguments: &PolicyCheckArgs) -> anyhow::Result<ExitCode> {
     }
     let found_wanting = reports
         .iter()
-        .any(|report| !report.valid || report.count(Severity::Error) > 0);
+        .any(|report| !report.valid || report.has_errors());
     Ok(match (unreadable, found_wanting) {
         (true, _) => ExitCode::from(2),
         (false, true) => ExitCode::from(1),
@@ -86,81 +86,35 @@ struct Shape<'r> {
     diagnostics: Vec<Entry<'r>>,
 }
 
-#[derive(Serialize)]
-struct Entry<'r> {
-    code: &'static str,
-    severity: Severity,
-    path: &'r str,
-    line: Option<usize>,
-    column: Option<usize>,
-    message: &'r str,
-    fix: Option<&'r str>,
-}
-
 impl Report {
     fn shape(&self) -> Shape<'_> {
-        let entry = |diagnostic| {
-            let diagnostic: &Diagnostic = diagnostic;
-            let (line, column) = diagnostic.position().unzip();
-            Entry {
-                code: diagnostic.code,
-                severity: diagnostic.severity,
-                path: &diagnostic.item,
-                line,
-                column,
-                message: &diagnostic.message,
-                fix: diagnostic.help.as_deref(),
-            }
-        };
         Shape {
             file: &self.file,
             path: &self.path,
             valid: self.valid,
-            diagnostics: self.diagnostics.iter().map(entry).collect(),
+            diagnostics: self.diagnostics.iter().map(Entry::from).collect(),
         }
     }
 
-    fn count(&self, severity: Severity) -> u64 {
-        let of_severity = self
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == severity);
-        of_severity.count() as u64
+    fn has_errors(&self) -> bool {
+        let mut diagnostics = self.diagnostics.iter();
+        diagnostics.any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         if !self.diagnostics.is_empty() {
             writeln!(out, "{}\n", render_text(&self.diagnostics, true).trim_end())?;
         }
-        let counts = [
-            (Severity::Error, "error"),
-            (Severity::Warning, "warning"),
-            (Severity::Info, "remark"),
-        ];
-        let counts: Vec<String> = counts
-            .into_iter()
-            .map(|(severity, word)| (self.count(severity), word))
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| plural(count, word))
-            .collect();
-        let verdict = match (self.valid, counts.is_empty()) {
-            (false, _) => format!(
-                "an API server does not start with it; {}",
-                counts.join(", ")
-            ),
-            (true, true) => "ok".to_owned(),
-            (true, false) => counts.join(", "),
-        };
-        let style = if self.count(Severity::Error) > 0 {
-            terminal::ERROR
-        } else {
-            terminal::BOLD
-        };
         let place = if self.path.is_empty() {
             String::new()
         } else {
             format!(" ({})", self.path)
         };
-        writeln!(out, "{}{place}: {style}{verdict}{style:#}", self.file)
+        writeln!(
+            out,
+            "{}{place}: {}",
+            self.file,
+            verdict(&self.diagnostics, !self.valid)
+        )
     }
 }

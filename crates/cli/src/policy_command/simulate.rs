@@ -228,12 +228,18 @@ fn write_table(
     writeln!(out)
 }
 
+/// `1 body`, `12,345 bodies`.
+fn bodies(count: u64) -> String {
+    let noun = if count == 1 { "body" } else { "bodies" };
+    format!("{} {noun}", thousands(count))
+}
+
 fn write_growth(out: &mut impl Write, growth: &Growth) -> io::Result<()> {
     if growth.estimated > 0 {
         writeln!(
             out,
             "{} that the log does not hold would be recorded: about {}, by the mean size of those of the same verb and resource.",
-            plural(growth.estimated, "body").replace("bodys", "bodies"),
+            bodies(growth.estimated),
             size(growth.estimated_bytes)
         )?;
     }
@@ -241,7 +247,7 @@ fn write_growth(out: &mut impl Write, growth: &Growth) -> io::Result<()> {
         writeln!(
             out,
             "{} more would be recorded of whose size the log says nothing.",
-            plural(growth.unknown, "body").replace("bodys", "bodies")
+            bodies(growth.unknown)
         )?;
     }
     Ok(())

@@ -104,7 +104,7 @@ impl<'r> CorrelationSummary<'r> {
         };
         let members = correlation.members.iter();
         Self {
-            r#type: type_word(&correlation.kind),
+            r#type: correlation.kind.as_str(),
             rules: members.map(|member| member.rule.name.as_ref()).collect(),
             group_by: &correlation.group_by,
             timespan: correlation.timespan.as_secs(),
@@ -134,21 +134,6 @@ pub(super) fn kind(rule: &Rule) -> &'static str {
     match rule.correlation() {
         None => "event",
         Some(_) => "correlation",
-    }
-}
-
-/// The word that rule files use.
-fn type_word(kind: &CorrelationKind) -> &'static str {
-    match kind {
-        CorrelationKind::EventCount(_) => "event_count",
-        CorrelationKind::ValueCount(_) => "value_count",
-        CorrelationKind::ValueSum(_) => "value_sum",
-        CorrelationKind::ValueAvg(_) => "value_avg",
-        CorrelationKind::ValuePercentile { .. } => "value_percentile",
-        CorrelationKind::Temporal(_) => "temporal",
-        CorrelationKind::TemporalOrdered => "temporal_ordered",
-        CorrelationKind::FirstSeen { .. } => "first_seen",
-        CorrelationKind::Join => "join",
     }
 }
 

@@ -16,8 +16,7 @@ use serde::Serialize;
 
 use crate::args::Format;
 use crate::args::setup::SetupCheckArgs;
-use crate::scan::wording::plural;
-use crate::terminal;
+use crate::server_findings::{Entry, verdict};
 
 /// What `--flags` is called in reports.
 const FLAGS: &str = "--flags";
@@ -42,17 +41,6 @@ struct Report<'r> {
     diagnostics: Vec<Entry<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     figures: Vec<Figure>,
-}
-
-#[derive(Serialize)]
-struct Entry<'r> {
-    code: &'static str,
-    severity: Severity,
-    path: &'r str,
-    line: Option<usize>,
-    column: Option<usize>,
-    message: &'r str,
-    fix: Option<&'r str>,
 }
 
 pub(super) fn execute(arguments: &SetupCheckArgs) -> anyhow::Result<ExitCode> {
@@ -166,7 +154,7 @@ fn write_json(input: &Input, figures: Vec<Figure>, out: &mut impl Write) -> anyh
             valid: !input.of(file).any(|finding| finding.is_fatal),
             diagnostics: input
                 .of(file)
-                .map(|finding| entry(&finding.diagnostic))
+                .map(|finding| Entry::from(&finding.diagnostic))
                 .collect(),
             figures: figures.take().unwrap_or_default(),
         };
@@ -174,19 +162,6 @@ fn write_json(input: &Input, figures: Vec<Figure>, out: &mut impl Write) -> anyh
         writeln!(out)?;
     }
     Ok(())
-}
-
-fn entry(diagnostic: &Diagnostic) -> Entry<'_> {
-    let (line, column) = diagnostic.position().unzip();
-    Entry {
-        code: diagnostic.code,
-        severity: diagnostic.severity,
-        path: &diagnostic.item,
-        line,
-        column,
-        message: &diagnostic.message,
-        fix: diagnostic.help.as_deref(),
-    }
 }
 
 fn write_text(input: &Input, figures: &[Figure], out: &mut impl Write) -> anyhow::Result<()> {
@@ -207,38 +182,4 @@ fn write_text(input: &Input, figures: &[Figure], out: &mut impl Write) -> anyhow
     Ok(figures
         .iter()
         .try_for_each(|figure| writeln!(out, "{}", figure.text))?)
-}
-
-fn verdict(diagnostics: &[Diagnostic], is_fatal: bool) -> String {
-    let count = |severity| {
-        diagnostics
-            .iter()
-            .filter(|one| one.severity == severity)
-            .count() as u64
-    };
-    let counts = [
-        (Severity::Error, "error"),
-        (Severity::Warning, "warning"),
-        (Severity::Info, "remark"),
-    ];
-    let counts: Vec<String> = counts
-        .into_iter()
-        .map(|(severity, word)| (count(severity), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| plural(count, word))
-        .collect();
-    let text = match (is_fatal, counts.is_empty()) {
-        (true, _) => format!(
-            "an API server does not start with it; {}",
-            counts.join(", ")
-        ),
-        (false, true) => "ok".to_owned(),
-        (false, false) => counts.join(", "),
-    };
-    let style = if count(Severity::Error) > 0 {
-        terminal::ERROR
-    } else {
-        terminal::BOLD
-    };
-    format!("{style}{text}{style:#}")
 }

@@ -8,7 +8,7 @@ use kubevigil_rules::CorrelationKind;
 use crate::detection::FieldValue;
 use crate::digest::Digest;
 use crate::hit::{Group, Hit};
-use crate::plan::{Definition, kind_name};
+use crate::plan::Definition;
 use crate::rendering::Rendering;
 use crate::state::judge::{Evidence as Positions, Judgement};
 use crate::state::memory::Circumstances;
@@ -87,7 +87,7 @@ impl Told<'_> {
             hit.shown.iter().for_each(|field| add(field, &mut fields));
         }
         if let Some(number) = number {
-            add(&(Arc::from(kind_name(kind)), shown(number)), &mut fields);
+            add(&(Arc::from(kind.as_str()), shown(number)), &mut fields);
         }
         let output = hit.output.as_ref().map(Rendering::render);
         let output = output.unwrap_or_default();

@@ -6,34 +6,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::derived::agent::family;
 use crate::derived::values::{input, made, text};
 use crate::falco::fields::{Entry, Path};
-use crate::field::{Inputs, Kind, Read, ReadFn, Values};
-
-const fn entry(
-    name: &'static str,
-    read: ReadFn,
-    paths: &'static [Path],
-    doc: &'static str,
-) -> Entry {
-    Entry::new(name, Kind::Text, Read::With(read), paths, doc)
-}
+use crate::field::{Inputs, Values};
 
 const SOURCES: &[Path] = &[&["sourceIPs"]];
 
 pub(super) const ENTRIES: &[Entry] = &[
-    entry(
+    Entry::made(
         "kv.address",
         address,
         SOURCES,
         "The address that connected to the API server: the last entry of `sourceIPs`, the only one that a client cannot choose.",
     )
     .note("Behind a load balancer or proxy that hides its clients this is the address of that."),
-    entry(
+    Entry::made(
         "kv.network",
         |inputs| made(last_hop(inputs).and_then(|address| network(&address))),
         SOURCES,
         "The network of kv.address: its /24, such as `10.0.3.0/24`, or its /64.",
     ),
-    entry(
+    Entry::made(
         "kv.agent",
         |inputs| made(input(inputs, 0).and_then(|agent| family(&agent))),
         &[&["userAgent"]],

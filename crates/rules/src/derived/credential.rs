@@ -5,27 +5,18 @@
 use kubevigil_audit::json::{Json, JsonKind};
 
 use crate::derived::values::{input, text};
-use crate::falco::fields::{Entry, Path};
-use crate::field::{Inputs, Kind, Read, ReadFn, Values};
-
-const fn entry(
-    name: &'static str,
-    read: ReadFn,
-    paths: &'static [Path],
-    doc: &'static str,
-) -> Entry {
-    Entry::new(name, Kind::Text, Read::With(read), paths, doc)
-}
+use crate::falco::fields::Entry;
+use crate::field::{Inputs, Values};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    entry(
+    Entry::made(
         "kv.credential",
         extra,
         &[&["user", "extra", "authentication.kubernetes.io/credential-id"]],
         "The identifier of the credential that was used: `JTI=…` for a token, `X509SHA256=…` for a certificate.",
     )
     .note("Written for tokens of service accounts since Kubernetes 1.30, for certificates since 1.32."),
-    entry(
+    Entry::made(
         "kv.issuedCredential",
         issued,
         &[
@@ -34,19 +25,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
         "The identifier of the token that the request made, in the words of kv.credential.",
     ),
-    entry(
+    Entry::made(
         "kv.boundPod",
         extra,
         &[&["user", "extra", "authentication.kubernetes.io/pod-name"]],
         "The name of the pod that the token in use is bound to.",
     ),
-    entry(
+    Entry::made(
         "kv.boundPodUid",
         extra,
         &[&["user", "extra", "authentication.kubernetes.io/pod-uid"]],
         "The unique id of the pod that the token in use is bound to.",
     ),
-    entry(
+    Entry::made(
         "kv.boundNode",
         extra,
         &[&["user", "extra", "authentication.kubernetes.io/node-name"]],

@@ -10,7 +10,7 @@ use kubevigil_audit::json::{Json, JsonKind};
 
 use crate::derived::values::{input, list, made, text, texts, word};
 use crate::falco::fields::{Entry, Path};
-use crate::field::{Inputs, Kind, Read, ReadFn, Values};
+use crate::field::{Inputs, Kind, Read, Values};
 
 const USER: &[Path] = &[&["user", "username"], &["user", "groups"]];
 const EFFECTIVE: &[Path] = &[
@@ -19,17 +19,8 @@ const EFFECTIVE: &[Path] = &[
     &["impersonatedUser"],
 ];
 
-const fn entry(
-    name: &'static str,
-    read: ReadFn,
-    paths: &'static [Path],
-    doc: &'static str,
-) -> Entry {
-    Entry::new(name, Kind::Text, Read::With(read), paths, doc)
-}
-
 pub(super) const ENTRIES: &[Entry] = &[
-    entry(
+    Entry::made(
         "kv.identity",
         |inputs| word(class(&authenticated(inputs))),
         USER,
@@ -38,13 +29,13 @@ pub(super) const ENTRIES: &[Entry] = &[
          recognised.",
     )
     .note("Whoever fits no other class is a `person`, names that begin with `system:` and are not known included."),
-    entry(
+    Entry::made(
         "kv.effectiveIdentity",
         |inputs| word(class(&effective(inputs))),
         EFFECTIVE,
         "The class of the effective user, in the words of kv.identity.",
     ),
-    entry(
+    Entry::made(
         "kv.effectiveUser",
         |inputs| Values::text(effective(inputs).name),
         EFFECTIVE,
@@ -57,13 +48,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         EFFECTIVE,
         "The groups of the effective user.",
     ),
-    entry(
+    Entry::made(
         "kv.serviceAccount",
         |inputs| made(service_account(inputs)),
         USER,
         "The service account that authenticated, as `namespace/name`.",
     ),
-    entry(
+    Entry::made(
         "kv.node",
         |inputs| made(node(inputs)),
         USER,

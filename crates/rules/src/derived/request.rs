@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use kubevigil_audit::event::{Outcome, Stage};
 use kubevigil_audit::json::{Json, JsonKind};
+use kubevigil_audit::request_info::LONG_RUNNING_SUBRESOURCES;
 
 use crate::derived::query;
 use crate::derived::values::{input, input_is, list, made, text, texts, truth, word};
@@ -141,8 +142,9 @@ fn stays_open(inputs: &Inputs<'_, '_>) -> bool {
         return true;
     }
     match input(inputs, 2).as_deref() {
-        Some(b"attach" | b"exec" | b"log" | b"portforward" | b"proxy") => true,
-        Some(_) => false,
+        Some(subresource) => LONG_RUNNING_SUBRESOURCES
+            .iter()
+            .any(|long| long.as_bytes() == subresource),
         None => input(inputs, 3).is_some_and(|uri| uri.starts_with(b"/debug/pprof/")),
     }
 }

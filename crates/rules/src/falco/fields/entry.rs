@@ -84,7 +84,7 @@ impl Entry {
     }
 
     /// A text that `read` makes.
-    pub(super) const fn made(
+    pub(crate) const fn made(
         name: &'static str,
         read: ReadFn,
         paths: &'static [Path],
