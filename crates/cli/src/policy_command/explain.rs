@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use kubevigil_audit::policy::{
-    Attributes, Decision, Mismatch, Policy, PolicyLevel, PolicyRule, PolicyStage,
+    Attributes, Decision, Mismatch, Policy, PolicyFile, PolicyLevel, PolicyRule, PolicyStage,
 };
-use kubevigil_audit::request_info::RequestInfo;
+use kubevigil_audit::request_info::{LONG_RUNNING_SUBRESOURCES, RequestInfo};
 use kubevigil_diagnostics::escape;
 use kubevigil_plan::kubectl;
 use kubevigil_plan::probe::{Probe, Target};
@@ -27,8 +27,8 @@ struct Explained {
 }
 
 pub(super) fn execute(arguments: &PolicyExplainArgs) -> anyhow::Result<ExitCode> {
-    let wrapped = super::read_valid(&arguments.policy)?;
-    let policy = super::policy(&arguments.policy)?;
+    let PolicyFile { policy, source, .. } = super::read_valid(&arguments.policy)?.file;
+    let policy = policy.context("the file holds no policy")?;
     let mut out = anstream::stdout().lock();
     for request in requests(&arguments.request)? {
         let decision = request.probe.decide(&policy);
@@ -37,7 +37,7 @@ pub(super) fn execute(arguments: &PolicyExplainArgs) -> anyhow::Result<ExitCode>
             Format::Text => {
                 let line = |number: usize| {
                     let span = policy.rules.get(number).map(|rule| rule.span.start);
-                    span.map_or(0, |start| wrapped.file.source.position(start).0)
+                    span.map_or(0, |start| source.position(start).0)
                 };
                 request.write(&mut out, &policy, &decision, &line)?;
             }
@@ -121,9 +121,9 @@ struct Earlier {
 
 impl Explained {
     fn new(probe: Probe, why: &'static str) -> Self {
-        const LONG: [&str; 5] = ["attach", "exec", "proxy", "log", "portforward"];
         let attributes = probe.attributes();
-        let is_long_running = attributes.verb == "watch" || LONG.contains(&attributes.subresource);
+        let is_long_running = attributes.verb == "watch"
+            || LONG_RUNNING_SUBRESOURCES.contains(&attributes.subresource);
         Self {
             probe,
             why,
