@@ -5,7 +5,7 @@
 //!
 //! - [`resources`] lists what every API server serves.
 //! - [`probe`] makes up requests; [`reach`] makes up those that a rule is there for.
-//! - [`kubectl`] turns what people type into requests, [`wrapped`] finds policies inside other files.
+//! - [`identity`] knows the groups of users, [`kubectl`] turns what people type into requests, [`wrapped`] finds policies inside other files.
 //! - [`known`], [`rest`] and [`need`] find the requests on which a rule can fire, [`coverage`] whether a policy records them, [`recommend`] the
 //!   policy that does, [`merge`] what one lacks that is there already.
 //! - [`recorded`] and [`simulate`] put the events of a log to a policy.
@@ -13,6 +13,7 @@
 
 pub mod check;
 pub mod coverage;
+pub mod identity;
 pub mod known;
 pub mod kubectl;
 mod leaf;

@@ -240,7 +240,7 @@ fn users(policy: &Policy) -> Vec<KnownUser> {
     users.extend(names.into_iter().map(|name| KnownUser {
         label: name.clone(),
         name: Some(name.clone()),
-        groups: crate::kubectl::user(name, Vec::new()).1,
+        groups: crate::identity::user(name, Vec::new()).1,
         is_exact: true,
     }));
     let groups: BTreeSet<&Box<str>> = rules.flat_map(|rule| &rule.user_groups).collect();

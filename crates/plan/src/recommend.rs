@@ -339,7 +339,7 @@ impl Noise {
             namespace: "".into(),
             name: "".into(),
         };
-        let (name, groups) = crate::kubectl::user(&self.user, Vec::new());
+        let (name, groups) = crate::identity::user(&self.user, Vec::new());
         let user = KnownUser {
             label: name.clone(),
             name: Some(name),

@@ -9,8 +9,8 @@ use kubevigil_audit::policy::{
 };
 use kubevigil_audit::request_info::{LONG_RUNNING_SUBRESOURCES, RequestInfo};
 use kubevigil_diagnostics::escape;
-use kubevigil_plan::kubectl;
 use kubevigil_plan::probe::{Probe, Target};
+use kubevigil_plan::{identity, kubectl};
 use serde::Serialize;
 
 use super::eval;
@@ -74,7 +74,7 @@ fn requests(words: &[String]) -> anyhow::Result<Vec<Explained>> {
         method.map_or("", String::as_str),
         url.map_or("", String::as_str),
     )?;
-    let user = kubectl::user(name.map_or("kubernetes-admin", String::as_str), groups);
+    let user = identity::user(name.map_or(identity::ADMINISTRATOR, String::as_str), groups);
     let is_long_running = info.is_long_running();
     Ok(vec![Explained {
         probe: probe(info, user),
