@@ -1,0 +1,1 @@
+//! An auditing reverse proxy in front of any API server.
