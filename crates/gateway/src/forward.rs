@@ -1,0 +1,1 @@
+//! To the upstream and back.
