@@ -275,8 +275,8 @@ impl Audit {
         let Some(body) = self.request_body.take() else {
             return;
         };
-        let decoded = self.event.response_status.as_ref().is_none_or(decodes_body);
-        if !decoded {
+        let status = self.event.response_status.as_ref();
+        if status.is_some_and(|status| !decodes_body(status, &self.event.verb)) {
             return;
         }
         if let (Some(object), "create" | "update") =

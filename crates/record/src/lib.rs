@@ -42,7 +42,8 @@
 //!
 //! - the annotations of authorization, admission, tokens and deprecated APIs, and the latencies of the server's parts;
 //! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON;
-//! - the bodies of requests that were answered with 400, unless the answer shows that the server had decoded them.
+//! - whether a request that was refused had been decoded, and its body recorded: that is concluded from the answer, whose
+//!   words are the server's.
 //!
 //! And it writes differently, with the same meaning:
 //!

@@ -1,9 +1,13 @@
 //! What an answer tells of how far the server got with a request.
 //!
-//! The server records a request's body when its handler decodes it. What is refused before, by authentication,
-//! authorization, flow control or negotiation, has none; what is refused after it, by admission, validation or storage, has one. The
-//! answer tells them apart in everything that was recorded. Where it does not, as with most that is answered with 400, the
-//! body is left out.
+//! The server records a request's body when its handler has decoded it. What is refused before, by authentication,
+//! authorization, flow control, negotiation or the decoder itself, has none; what is refused after it, by admission, validation or
+//! storage, has one. The handlers write their refusals as `Status`, the filters before them mostly as plain text, and the few
+//! `Status` of filters and decoders have words of their own: those are listed here, and whatever else is refused is taken
+//! for decoded. The other way round, listing what comes after decoding, is no list at all: admission webhooks say what they like.
+//!
+//! Messages quote text of the requests. It must not make a body disappear, so words are only looked for where the server
+//! itself writes them, at the beginning; in doubt the body is recorded.
 
 use bytes::Bytes;
 use kubevigil_audit::json::{Json, JsonKind};
@@ -58,33 +62,56 @@ fn status(object: &[u8]) -> Option<ResponseStatus> {
     })
 }
 
-/// Whether the server decodes the body of a request before it answers so.
-pub(super) fn decodes_body(status: &ResponseStatus) -> bool {
+/// Whether the server has recorded the body of a request, whose verb this is, when it answers so.
+pub(super) fn decodes_body(status: &ResponseStatus, verb: &str) -> bool {
+    let message = status.message.as_str();
     match status.code {
-        400 => is_of_a_decoded_object(&status.message),
-        401 | 405 | 406 | 413 | 415 | 429 => false,
-        403 => !is_denied_by_authorizer(&status.message),
-        404 => status
-            .details
-            .as_ref()
-            .is_some_and(|details| names_object(details)),
+        401 | 405 | 406 | 413 | 415 => false,
+        400 | 403 | 429 | 500.. if message.is_empty() => false,
+        400 => !is_of_a_filter(message) && (verb == "patch" || !is_of_the_decoder(message)),
+        403 => !is_denied_by_authorizer(message),
+        404 => member_of(status, "name").is_some(),
+        422 => !is_about_options(status),
         _ => true,
     }
 }
 
+/// What is refused with 400 before any handler: a bad `timeout` parameter, groups to impersonate without a name.
+fn is_of_a_filter(message: &str) -> bool {
+    let impersonation = message.starts_with("requested ");
+    message.starts_with("invalid timeout specified in the request URL")
+        || impersonation && message.contains(" without impersonating a user")
+}
+
+/// What creates and updates are refused with before they are recorded. Patches are recorded before they are decoded.
+///
+/// `Secret in version "v1" cannot be handled as a ConfigMap: …`, and the same without a kind.
+fn is_of_the_decoder(message: &str) -> bool {
+    let head = message.split_once(": ").map_or(message, |(head, _)| head);
+    message.starts_with("the object provided is unrecognized (must be of type ")
+        || message.starts_with("the API version in the data (")
+        || head.contains(" in version \"") && head.contains("\" cannot be handled as a ")
+}
+
 /// `pods is forbidden: User "jane" cannot create resource "pods" …`, where admission says `pods "web" is forbidden: …`.
 fn is_denied_by_authorizer(message: &str) -> bool {
-    let behind = message.split_once("forbidden: User \"");
-    behind.is_some_and(|(_, rest)| rest.contains("\" cannot ")) || message.is_empty()
+    let reason = message.split_once("forbidden: ").map(|(_, reason)| reason);
+    reason.is_some_and(|reason| reason.starts_with("User \"") && reason.contains("\" cannot "))
 }
 
-/// The checks of namespace and name against the URL, the first that the server makes behind decoding.
-fn is_of_a_decoded_object(message: &str) -> bool {
-    message.contains(" does not match the name")
+/// Options in the query (`dryRun`, `fieldValidation`) are validated before the body is read.
+fn is_about_options(status: &ResponseStatus) -> bool {
+    member_of(status, "kind").is_some_and(|kind| {
+        matches!(
+            kind.as_str(),
+            "CreateOptions" | "UpdateOptions" | "PatchOptions"
+        )
+    })
 }
 
-/// A path that nothing serves is not found either, but then nothing is named.
-fn names_object(details: &[u8]) -> bool {
-    let details = Json::first_in(details);
-    details.is_some_and(|details| details.last_member("name").is_some())
+/// A text among the details of a `Status`. A path that nothing serves is not found either, but then nothing is named.
+fn member_of(status: &ResponseStatus, name: &str) -> Option<String> {
+    let details = Json::first_in(status.details.as_ref()?)?;
+    let member = details.last_member(name)?;
+    (member.kind() == JsonKind::String).then(|| text(&member.text()))
 }

@@ -77,69 +77,184 @@ fn a_created_object_names_itself_also_at_level_metadata() {
     assert_eq!(names, [("", "", "dev"), ("web", "u1", "dev")]);
 }
 
+/// Whether a body is recorded: method, code, message of the `Status` (none: plain text), its details.
+const REFUSALS: &[(&str, u16, Option<&str>, &str, bool)] = &[
+    ("POST", 201, Some(""), "{}", true),
+    ("POST", 401, Some("Unauthorized"), "{}", false),
+    // The authorizer, and admission; the last quotes what an attacker wrote.
+    (
+        "POST",
+        403,
+        Some(r#"pods is forbidden: User "jane" cannot create resource "pods""#),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        403,
+        Some(r#"forbidden: User "jane" cannot post path "/version""#),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        403,
+        Some(r#"pods "web" is forbidden: exceeded quota"#),
+        "{}",
+        true,
+    ),
+    (
+        "POST",
+        403,
+        Some(r#"pods "web" is forbidden: label forbidden: User "a" cannot b"#),
+        "{}",
+        true,
+    ),
+    ("POST", 403, None, "{}", false),
+    // What is not served, and what is not there.
+    (
+        "POST",
+        404,
+        Some("the server could not find the requested resource"),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        404,
+        Some(r#"namespaces "dev" not found"#),
+        r#"{"name":"dev"}"#,
+        true,
+    ),
+    ("POST", 404, None, "{}", false),
+    (
+        "POST",
+        405,
+        Some("the server does not allow this method"),
+        "{}",
+        false,
+    ),
+    // Filters, the decoder, and what comes behind it.
+    ("POST", 400, None, "{}", false),
+    (
+        "POST",
+        400,
+        Some("invalid timeout specified in the request URL - time: invalid duration"),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        400,
+        Some(r#"requested &user.DefaultInfo{Name:""} without impersonating a user name"#),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        400,
+        Some(
+            "the object provided is unrecognized (must be of type Pod): couldn't get version/kind",
+        ),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        400,
+        Some(r#"Secret in version "v1" cannot be handled as a Pod: converting"#),
+        "{}",
+        false,
+    ),
+    (
+        "POST",
+        400,
+        Some("the API version in the data (v1) does not match the expected API version (apps/v1)"),
+        "{}",
+        false,
+    ),
+    (
+        "PATCH",
+        400,
+        Some(r#"Pod in version "v1" cannot be handled as a Pod: strict decoding error"#),
+        "{}",
+        true,
+    ),
+    (
+        "PUT",
+        400,
+        Some("the name of the object (a) does not match the name on the URL (b)"),
+        "{}",
+        true,
+    ),
+    (
+        "POST",
+        400,
+        Some(
+            r#"admission webhook "w" denied the request: Pod in version "v1" cannot be handled as a Pod: no"#,
+        ),
+        "{}",
+        true,
+    ),
+    ("POST", 409, Some("already exists"), "{}", true),
+    ("POST", 413, Some("too large"), "{}", false),
+    ("POST", 415, Some("yaml?"), "{}", false),
+    ("POST", 422, Some("invalid"), r#"{"kind":"Pod"}"#, true),
+    (
+        "POST",
+        422,
+        Some("invalid"),
+        r#"{"kind":"CreateOptions"}"#,
+        false,
+    ),
+    // Flow control answers in plain text, an eviction that has to wait does not.
+    ("POST", 429, None, "{}", false),
+    (
+        "POST",
+        429,
+        Some("Cannot evict pod as it would violate the pod's disruption budget."),
+        "{}",
+        true,
+    ),
+    ("POST", 500, None, "{}", false),
+    (
+        "POST",
+        500,
+        Some("Internal error occurred: failed calling webhook"),
+        "{}",
+        true,
+    ),
+];
+
 #[test]
 fn bodies_that_the_server_never_decoded_are_left_out() {
-    let answer = |message: &str, details: &str| {
-        format!(
-            r#"answer={{"kind":"Status","apiVersion":"v1","message":"{message}","details":{details}}}"#
-        )
-    };
-    let cases = [
-        (201, answer("", "{}"), "request"),
-        (401, answer("Unauthorized", "{}"), ""),
-        (
-            403,
-            answer(
-                r#"pods is forbidden: User \"jane\" cannot create resource \"pods\""#,
-                "{}",
-            ),
-            "",
-        ),
-        (
-            403,
-            answer(r#"pods \"web\" is forbidden: exceeded quota"#, "{}"),
-            "request",
-        ),
-        (
-            404,
-            answer("the server could not find the requested resource", "{}"),
-            "",
-        ),
-        (
-            404,
-            answer(r#"namespaces \"dev\" not found"#, r#"{"name":"dev"}"#),
-            "request",
-        ),
-        (400, answer("no kind", "{}"), ""),
-        (
-            400,
-            answer(
-                "the name of the object (a) does not match the name on the URL (b)",
-                "{}",
-            ),
-            "request",
-        ),
-        (409, answer("already exists", "{}"), "request"),
-        (413, answer("too large", "{}"), ""),
-        (415, answer("yaml?", "{}"), ""),
-        (422, answer("invalid", "{}"), "request"),
-        (429, answer("too many", "{}"), ""),
-    ];
-    for (code, answer, expected) in cases {
+    for &(method, code, message, details, recorded) in REFUSALS {
+        let message = message.map(|message| message.replace('"', "\\\""));
+        let answer = message.map_or("Too many requests".to_owned(), |message| {
+            format!(
+                r#"{{"kind":"Status","apiVersion":"v1","message":"{message}","details":{details}}}"#
+            )
+        });
         let steps = [
             &format!("body={CREATED}"),
             &format!("start={code}"),
-            answer.as_str(),
+            &format!("answer={answer}"),
             "complete",
         ];
+        let target = if method == "POST" { PODS } else { POD };
         let found = events(
             "rules: [{level: Request}]",
-            "POST",
-            PODS,
+            method,
+            target,
             Some("jane"),
             &steps,
         );
-        assert_eq!(bodies(found.last().unwrap()), expected, "{code} {answer}");
+        let expected = if recorded { "request" } else { "" };
+        assert_eq!(
+            bodies(found.last().unwrap()),
+            expected,
+            "{method} {code} {answer}"
+        );
     }
 }
 

@@ -85,9 +85,28 @@ fn replay(policy: &Policy, method: &str, known: &[AuditEvent]) -> Vec<AuditEvent
     let code = last.response_status.as_ref().unwrap().code;
     events.extend(audit.response_started(code, started.stage_time.unwrap()));
     annotate(&mut audit, last);
-    audit.response_body(last.response_object.as_deref().unwrap_or_default());
+    audit.response_body(&answer(last));
     events.extend(audit.complete(last.stage_time.unwrap()));
     events
+}
+
+/// The body of the answer; of a `Status` all that matters stands in the event below level RequestResponse, too.
+fn answer(event: &AuditEvent) -> bytes::Bytes {
+    let status = event.response_status.as_ref().unwrap();
+    match &event.response_object {
+        Some(object) => object.clone(),
+        None if status.message.is_empty() => bytes::Bytes::new(),
+        None => {
+            let details = status.details.as_deref().unwrap_or(b"{}");
+            serde_json::json!({
+                "kind": "Status",
+                "message": status.message,
+                "details": serde_json::from_slice::<Value>(details).unwrap(),
+            })
+            .to_string()
+            .into()
+        }
+    }
 }
 
 /// Tells what only the server knows; how long its parts took nobody else can.
@@ -164,6 +183,35 @@ fn under_every_other_policy_the_events_are_the_servers_but_for_what_the_cluster_
         different.join("\n")
     );
     assert!(compared > 3_000, "only {compared} events were compared");
+}
+
+#[test]
+fn in_every_recording_the_answer_tells_whether_the_server_had_decoded_the_body() {
+    let Some(logs) = recorded::logs() else {
+        return;
+    };
+    let rules = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Request}]\n";
+    let policy = PolicyFile::read("policy.yaml", rules).policy.unwrap();
+    let mut compared = [0, 0];
+    for known in logs.iter().flat_map(|log| log.text.lines()) {
+        let known = recorded::event(known);
+        let method = match known.verb.as_str() {
+            "create" => "POST",
+            "update" => "PUT",
+            "patch" => "PATCH",
+            _ => continue,
+        };
+        let has_bodies = matches!(known.level.as_str(), "Request" | "RequestResponse");
+        if !has_bodies || known.stage.as_str() != "ResponseComplete" {
+            continue;
+        }
+        let has_body = known.request_object.is_some();
+        let found = replay(&policy, method, &[known.clone(), known.clone()]);
+        let found = found.last().unwrap().request_object.is_some();
+        assert_eq!(found, has_body, "{}", line(&known));
+        compared[usize::from(has_body)] += 1;
+    }
+    assert!(compared[0] > 100 && compared[1] > 1_000, "{compared:?}");
 }
 
 /// What two clusters have in common of a request's events.
