@@ -1,6 +1,6 @@
 //! Handshakes between a server with credentials from files and clients with all sorts of certificates.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -218,7 +218,7 @@ fn authorities_vouch_for_their_own_clients_in_time_only() {
     }
     assert!(authorities.verify(&[], UnixTime::now()).is_err());
     let later = UnixTime::since_unix_epoch(Duration::from_secs(1 << 40));
-    let known = &cases.first().expect("its own client").1;
+    let known = &cases[0].1;
     assert!(authorities.verify(&known.chain, later).is_err());
 }
 
@@ -263,9 +263,7 @@ fn text_in_a_kubeconfig_is_named_in_errors() {
     };
     let certificate = source("client-certificate-data of user jane", "nothing");
     let key = source("client-key-data of user jane", "nothing");
-    let error = ClientCertificate::load(certificate, key)
-        .err()
-        .expect("broken");
+    let error = ClientCertificate::load(certificate, key).unwrap_err();
     assert_eq!(
         error.to_string(),
         "client-certificate-data of user jane holds no CERTIFICATE block, but no PEM at all; expected PEM text that begins \
