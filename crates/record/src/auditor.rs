@@ -8,6 +8,7 @@
 //! What only the server knows is left out rather than guessed. Whether it got as far as decoding a request's body is concluded
 //! from the answer: see `outcome`.
 
+mod impersonation;
 mod outcome;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use kubevigil_audit::event::{Level, Stage};
 use kubevigil_audit::policy::{Attributes, Decision, Policy, PolicyLevel, PolicyStage};
 use kubevigil_audit::time::Timestamp;
 
+use crate::auditor::impersonation::is_denied;
 use crate::auditor::outcome::{Answer, decodes_body};
 use crate::body;
 use crate::event::{AuditEvent, ResponseStatus, UserInfo};
@@ -41,6 +43,7 @@ pub struct Audit {
     request_body: Option<Bytes>,
     answer: Option<Answer>,
     latencies: Latencies,
+    impersonating: Option<(UserInfo, Option<String>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,7 @@ impl Audit {
             request_body: None,
             answer: None,
             latencies: Latencies::default(),
+            impersonating: None,
         })
     }
 
@@ -137,6 +141,11 @@ impl Audit {
         self.event.impersonation_constraint = constraint;
     }
 
+    /// The client wants to be somebody else, and what comes after this decides: entered unless the answer shows that it was denied.
+    pub fn impersonating(&mut self, user: UserInfo, constraint: Option<String>) {
+        self.impersonating = Some((user, constraint));
+    }
+
     /// Something else that is known. The first value of a key stays.
     pub fn annotate(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.event
@@ -165,6 +174,9 @@ impl Audit {
             code,
             ..ResponseStatus::default()
         });
+        if code < 400 {
+            self.tell_impersonation();
+        }
         let is_told = code < 400 && !self.refused;
         self.started = Some(Started { time: now, is_told });
         (is_told && self.long_running)
@@ -196,6 +208,7 @@ impl Audit {
 
     /// The answer is sent, or the client has gone. Hands out what is due, in order.
     pub fn complete(mut self, now: Timestamp) -> Vec<AuditEvent> {
+        self.tell_answer();
         if self.event.response_status.is_none() {
             self.event.response_status = Some(ResponseStatus {
                 status: "Success".to_owned(),
@@ -208,7 +221,6 @@ impl Audit {
                 is_told: false,
             });
         }
-        self.tell_answer();
         let mut events = Vec::new();
         events.extend(self.held_back());
         if !self.refused {
@@ -218,7 +230,7 @@ impl Audit {
             for (key, value) in latencies.annotations(received, now) {
                 self.annotate(key, value);
             }
-            events.extend(self.at(Stage::ResponseComplete, now));
+            events.extend(self.into_last(Stage::ResponseComplete, now));
         }
         events
     }
@@ -228,6 +240,7 @@ impl Audit {
         if self.refused {
             return self.complete(now);
         }
+        self.tell_impersonation();
         let mut events = Vec::new();
         events.extend(self.held_back());
         self.tell_request();
@@ -238,7 +251,7 @@ impl Audit {
             code: 500,
             ..ResponseStatus::default()
         });
-        events.extend(self.at(Stage::Panic, now));
+        events.extend(self.into_last(Stage::Panic, now));
         events
     }
 
@@ -253,12 +266,32 @@ impl Audit {
             .flatten()
     }
 
+    /// Enters whom the request was carried out as, if it got as far as that: not before there is an answer.
+    fn tell_impersonation(&mut self) {
+        let (Some(status), Some((user, constraint))) =
+            (&self.event.response_status, self.impersonating.take())
+        else {
+            return;
+        };
+        if !is_denied(status, self.event.object_ref.as_ref()) {
+            self.impersonated(user, constraint);
+        }
+    }
+
     /// Enters the answer's object: a `Status` says how it ended at every level.
     fn tell_answer(&mut self) {
+        self.tell_status();
+        self.tell_impersonation();
+    }
+
+    fn tell_status(&mut self) {
         let Some(answer) = self.answer.take() else {
             return;
         };
         let code = self.code();
+        if answer.is_unnegotiated(code) {
+            return;
+        }
         if let Some(status) = &answer.status {
             self.event.response_status = Some(ResponseStatus {
                 code,
@@ -296,13 +329,25 @@ impl Audit {
 
     /// The event of a stage, unless the policy omits it.
     fn at(&self, stage: Stage, time: Timestamp) -> Option<AuditEvent> {
-        let omitted = PolicyStage::parse(stage.as_str())
-            .is_some_and(|stage| self.decision.omit_stages.contains(stage));
-        (!omitted).then(|| AuditEvent {
+        (!self.omits(&stage)).then(|| AuditEvent {
             stage,
             stage_time: Some(time),
             ..self.event.clone()
         })
+    }
+
+    /// The same for the last one, for which nothing has to be copied.
+    fn into_last(self, stage: Stage, time: Timestamp) -> Option<AuditEvent> {
+        (!self.omits(&stage)).then(|| AuditEvent {
+            stage,
+            stage_time: Some(time),
+            ..self.event
+        })
+    }
+
+    fn omits(&self, stage: &Stage) -> bool {
+        PolicyStage::parse(stage.as_str())
+            .is_some_and(|stage| self.decision.omit_stages.contains(stage))
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`event`], [`encode`], [`body`] | the event and its bytes, JSON or legacy |
 //! | [`log`], [`webhook`] | the backends |
 //! | [`backend`], [`buffered`], [`truncate`], [`sink`] | modes, and how backends are put together |
+//! | [`durable`] | the mode that loses nothing |
 //!
 //! ```
 //! use http::HeaderMap;
@@ -53,13 +54,16 @@
 //!
 //! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.
 
+pub mod auditing;
 pub mod auditor;
 pub mod backend;
 pub mod body;
 pub mod buffered;
+pub mod durable;
 pub mod encode;
 pub mod event;
 pub mod latency;
+pub mod layer;
 pub mod log;
 pub mod request;
 pub mod sink;

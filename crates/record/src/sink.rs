@@ -28,6 +28,14 @@ pub trait Sink: Send + Sync {
     /// When at least one event is lost and the sink lets the caller know.
     async fn emit(&self, events: Events<'_>) -> Result<(), SinkError>;
 
+    /// Whether no answer may look complete unless all its events are kept.
+    ///
+    /// The API server ignores failures at all stages but the first, and so do the modes that it has. Where this is true, an
+    /// answer whose event is refused at its end is broken off.
+    fn must_keep(&self) -> bool {
+        false
+    }
+
     /// Writes what is still held back, then closes. To be called once, after the last request.
     async fn shutdown(&self) {}
 }
@@ -128,6 +136,10 @@ impl Sink for Union {
         result
     }
 
+    fn must_keep(&self) -> bool {
+        self.0.iter().any(|sink| sink.must_keep())
+    }
+
     async fn shutdown(&self) {
         for sink in &self.0 {
             sink.shutdown().await;
@@ -143,6 +155,10 @@ impl Sink for Arc<dyn Sink> {
 
     async fn emit(&self, events: Events<'_>) -> Result<(), SinkError> {
         (**self).emit(events).await
+    }
+
+    fn must_keep(&self) -> bool {
+        (**self).must_keep()
     }
 
     async fn shutdown(&self) {

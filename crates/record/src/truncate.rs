@@ -1,7 +1,7 @@
 //! Events cut down to a size (spec 10).
 //!
 //! Too large an event loses its bodies and says so in an annotation; if it is still too large it is dropped and counted, and nobody else
-//! learns of it. That is the server's rule; the annotation goes to a copy here, so that a second backend that does not
+//! learns of it. That is the server's rule; only a sink that must keep everything lets the caller know. The annotation goes to a copy here, so that a second backend that does not
 //! truncate writes what there was.
 
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use crate::sink::{ErrorCounters, Events, Sink, SinkError};
 
 /// The annotation of an event without its bodies.
 pub const TRUNCATED: &str = "audit.k8s.io/truncated";
+
+const TOO_LARGE: &str = "the event is longer than truncate-max-event-size even without its bodies";
 
 /// The flags `--audit-*-truncate-*`; sizes in bytes of JSON with the line feed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,6 +87,9 @@ impl<S: Sink> Sink for Truncate<S> {
                     audit_id = event.audit_id,
                     "an audit event is too large and was lost"
                 );
+                if self.must_keep() {
+                    result = Err(SinkError::new("truncate", TOO_LARGE));
+                }
                 continue;
             };
             if !batch.is_empty() && batch_size + size > self.options.max_batch_size {
@@ -99,6 +104,10 @@ impl<S: Sink> Sink for Truncate<S> {
             result = result.and(self.inner.emit(&batch).await);
         }
         result
+    }
+
+    fn must_keep(&self) -> bool {
+        self.inner.must_keep()
     }
 
     async fn shutdown(&self) {

@@ -1,0 +1,203 @@
+//! One request while it is being audited: what the layer, both bodies and inner services share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kubevigil_audit::time::Timestamp;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::auditing::Auditing;
+use crate::auditor::Audit;
+use crate::event::{AuditEvent, UserInfo};
+use crate::latency::Part;
+use crate::layer::body_copy::BodyCopy;
+use crate::layer::emission::Emission;
+use crate::layer::ending::Ending;
+
+/// What Go's reverse proxy panics with when an answer breaks off.
+pub(super) const ABORTED: &str = "net/http: abort Handler";
+
+/// An audited request: an extension of the request that the layer puts there for inner services. Cheap to clone.
+///
+/// What is told after the last event is made is ignored.
+#[derive(Clone)]
+pub struct Recording(Arc<Shared>);
+
+struct Shared {
+    auditing: Arc<Auditing>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once the last events are made.
+    open: Option<Open>,
+    request: Option<BodyCopy>,
+    answer: Option<BodyCopy>,
+    panic: Option<String>,
+    holds: usize,
+    /// The answer is sent, or nobody is there to send it to.
+    is_over: bool,
+}
+
+struct Open {
+    audit: Audit,
+    token: TaskTrackerToken,
+}
+
+impl Recording {
+    pub(super) fn new(auditing: &Arc<Auditing>, audit: Audit) -> Self {
+        let open = Open {
+            audit,
+            token: auditing.token(),
+        };
+        Self(Arc::new(Shared {
+            auditing: Arc::clone(auditing),
+            state: Mutex::new(State {
+                open: Some(open),
+                request: None,
+                answer: None,
+                panic: None,
+                holds: 0,
+                is_over: false,
+            }),
+        }))
+    }
+
+    /// Adds an annotation to every later event. The first value of a key stays.
+    pub fn annotate(&self, key: impl Into<String>, value: impl Into<String>) {
+        self.with(|audit| audit.annotate(key, value));
+    }
+
+    /// The client wants to be somebody else, and whoever comes behind decides about that: the events say so unless the answer shows
+    /// that it was denied. `constraint` is the verb of constrained impersonation (spec 6.7).
+    pub fn impersonating(&self, user: UserInfo, constraint: Option<String>) {
+        self.with(|audit| audit.impersonating(user, constraint));
+    }
+
+    /// The request is carried out as somebody else, and that is decided.
+    pub fn impersonated(&self, user: UserInfo, constraint: Option<String>) {
+        self.with(|audit| audit.impersonated(user, constraint));
+    }
+
+    /// Adds to what a part of the work took.
+    pub fn took(&self, part: Part, time: Duration) {
+        self.with(|audit| audit.took(part, time));
+    }
+
+    /// The answer broke off, or will: whatever else happens, the request ends with the stage `Panic`. The first message stays.
+    pub fn panicked(&self, message: &str) {
+        let mut state = self.lock();
+        if state.panic.is_none() {
+            state.panic = Some(message.to_owned());
+        }
+    }
+
+    /// The request goes on behind its answer, as an upgraded connection does, until every hold is dropped. To be taken before
+    /// the answer is returned.
+    pub fn hold(&self) -> Hold {
+        self.lock().holds += 1;
+        Hold(self.clone())
+    }
+
+    pub(super) fn auditing(&self) -> &Arc<Auditing> {
+        &self.0.auditing
+    }
+
+    /// Does something with the audit, unless it is over.
+    pub(super) fn with<T>(&self, action: impl FnOnce(&mut Audit) -> T) -> Option<T> {
+        let mut state = self.lock();
+        state.open.as_mut().map(|open| action(&mut open.audit))
+    }
+
+    /// Hands one event over.
+    pub(super) fn tell(&self, event: AuditEvent) -> Emission {
+        let auditing = Arc::clone(self.auditing());
+        let token = auditing.token();
+        Emission::new(self.auditing(), async move {
+            let kept = auditing.emit(event).await;
+            drop(token);
+            kept
+        })
+    }
+
+    /// The whole body of the request came by.
+    pub(super) fn requested(&self, copy: BodyCopy) {
+        let mut state = self.lock();
+        if state.open.is_some() {
+            state.request = Some(copy);
+        }
+    }
+
+    /// The whole body of the answer came by.
+    pub(super) fn answered(&self, copy: BodyCopy) {
+        let mut state = self.lock();
+        if state.open.is_some() {
+            state.answer = Some(copy);
+        }
+    }
+
+    /// There will be no further event.
+    pub(super) fn forget(&self) {
+        let mut state = self.lock();
+        (state.open, state.request, state.answer) = (None, None, None);
+    }
+
+    /// The answer is sent, or nobody is there to send it to: the last events, if they are due now.
+    pub(super) fn end(&self) -> Option<Emission> {
+        let now = self.auditing().now();
+        let mut state = self.lock();
+        state.is_over = true;
+        let ending = state.ending(now);
+        drop(state);
+        ending.map(|ending| ending.tell(self.auditing()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the request has come to, if it is over.
+    fn ending(&mut self, now: Timestamp) -> Option<Ending> {
+        let is_held = self.holds > 0 && self.panic.is_none();
+        if !self.is_over || is_held {
+            return None;
+        }
+        let Open { audit, token } = self.open.take()?;
+        Some(Ending {
+            audit,
+            request: self.request.take(),
+            answer: self.answer.take(),
+            panic: self.panic.take(),
+            at: now,
+            token,
+        })
+    }
+}
+
+/// A part of a request's work that goes on behind its answer. See [`Recording::hold`].
+pub struct Hold(Recording);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Self(recording) = self;
+        let now = recording.auditing().now();
+        let mut state = recording.lock();
+        state.holds -= 1;
+        let ending = state.ending(now);
+        drop(state);
+        // Nobody waits for the events, so they are handed over in a task.
+        drop(ending.map(|ending| ending.tell(recording.auditing())));
+    }
+}
+
+/// Ends the recording when it is dropped, if nobody did before: the client has gone.
+pub(super) struct Unfinished(pub(super) Recording);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        drop(self.0.end());
+    }
+}
