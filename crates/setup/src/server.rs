@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use kubevigil_diagnostics::{Diagnostic, Place, Source};
 
-pub(crate) use self::flags::duration;
-pub use self::flags::{Flag, Flags};
+pub use self::flags::{Flag, Flags, boolean, duration};
 
 /// An API server as its files describe it.
 #[derive(Clone, Debug, Default)]

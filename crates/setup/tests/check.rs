@@ -12,7 +12,6 @@ use kubevigil_audit::policy::PolicyFile;
 use kubevigil_diagnostics::{Diagnostic, render_text};
 use kubevigil_plan::KubernetesVersion;
 use kubevigil_setup::check::{Subject, check, figures};
-use kubevigil_setup::kubeconfig::Kubeconfig;
 use kubevigil_setup::server::Server;
 use proptest::prelude::*;
 
@@ -106,7 +105,11 @@ fn said(case: &str) -> String {
         match name {
             "manifest" => server = Server::from_manifest(name, text).map_err(&mut broken).ok(),
             "flags" => server = Some(Server::from_flags(name, text)),
-            "webhook" => kubeconfig = Kubeconfig::read(name, text).map_err(&mut broken).ok(),
+            "webhook" => {
+                kubeconfig = kubevigil_setup::kubeconfig::read(name, text)
+                    .map_err(&mut broken)
+                    .ok()
+            }
             "policy" => policy = Some(PolicyFile::read(name, text)),
             _ => panic!("no file is called {name}"),
         }

@@ -8,7 +8,7 @@ use kubevigil_setup::check::{Subject, check};
 use kubevigil_setup::choice::{Address, Authentication, Choice, Distribution};
 use kubevigil_setup::credentials::Credentials;
 use kubevigil_setup::generate::{Bundle, generate};
-use kubevigil_setup::kubeconfig::Kubeconfig;
+use kubevigil_setup::kubeconfig;
 use kubevigil_setup::managed::{Provider, readme};
 use kubevigil_setup::server::Server;
 use kubevigil_setup::{File, Timestamp};
@@ -70,7 +70,7 @@ fn file<'b>(bundle: &'b Bundle, path: &str) -> &'b File {
 }
 
 fn findings(bundle: &Bundle, server: Option<&Server>) -> Vec<String> {
-    let kubeconfig = Kubeconfig::read(
+    let kubeconfig = kubeconfig::read(
         "webhook.yaml",
         &file(bundle, "api-server/webhook.yaml").contents,
     )
@@ -187,7 +187,7 @@ fn secrets_are_readable_by_their_owner_only() {
 fn a_service_is_reached_by_its_address_and_known_by_its_name() {
     let choice = at_service(choice(Distribution::Kubeadm, Authentication::Token));
     let bundle = bundle(&choice);
-    let kubeconfig = Kubeconfig::read(
+    let kubeconfig = kubeconfig::read(
         "webhook.yaml",
         &file(&bundle, "api-server/webhook.yaml").contents,
     )

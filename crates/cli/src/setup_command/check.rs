@@ -10,7 +10,7 @@ use kubevigil_audit::policy::PolicyFile;
 use kubevigil_diagnostics::{Diagnostic, Severity, render_text};
 use kubevigil_plan::wrapped;
 use kubevigil_setup::check::{Figure, Finding, Subject, check};
-use kubevigil_setup::kubeconfig::Kubeconfig;
+use kubevigil_setup::kubeconfig::{self, Kubeconfig};
 use kubevigil_setup::server::Server;
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ impl Input {
         }
         if let Some(file) = &arguments.webhook_config {
             let (name, text) = input.file(file)?;
-            match Kubeconfig::read(&name, &text) {
+            match kubeconfig::read(&name, &text) {
                 Ok(kubeconfig) => input.kubeconfig = Some(kubeconfig),
                 Err(diagnostic) => input.fatal(*diagnostic),
             }

@@ -122,8 +122,8 @@ pub(super) fn of_text(source: &Arc<Source>) -> Flags {
     flags
 }
 
-/// Go's words for booleans.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+/// Go's words for booleans (`strconv.ParseBool`).
+pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -131,8 +131,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Go's durations, in seconds: `30s`, `1m30s`, `500ms`, `0`.
-pub(crate) fn duration(text: &str) -> Option<f64> {
+/// Go's durations (`time.ParseDuration`), in seconds: `30s`, `1m30s`, `500ms`, `0`.
+pub fn duration(text: &str) -> Option<f64> {
     const UNITS: [(&str, f64); 7] = [
         ("ms", 1e-3),
         ("us", 1e-6),
