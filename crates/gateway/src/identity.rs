@@ -1,1 +1,5 @@
 //! Who asks.
+
+mod extra;
+
+pub(crate) use self::extra::encode as encode_extra_key;
