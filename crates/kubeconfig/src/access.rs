@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kubevigil_diagnostics::{Diagnostic, Severity};
+use kubevigil_tls::CredentialsError;
 use url::Url;
 
 use crate::client::{self, Client};
@@ -11,7 +12,8 @@ use crate::credentials::Credentials;
 use crate::file::{CODE, Kubeconfig, Missing};
 use crate::findings::Findings;
 use crate::in_cluster::InCluster;
-use crate::tls::{self, ClientTls};
+use crate::server::{ServerError, server_url};
+use crate::tls::{self, ClientTls, Known};
 use crate::user;
 
 /// How to reach a server.
@@ -46,6 +48,12 @@ pub enum AccessError {
     /// The kubeconfig is wrong; all that is.
     #[error("{}", lines(.0))]
     Mistakes(Vec<Diagnostic>),
+    /// The address is none.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The authorities cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] CredentialsError),
     /// This process does not run in a pod with a service account.
     #[error(
         "this is no pod with a service account: {missing}; name a kubeconfig, or mount a service account's token"
@@ -107,6 +115,33 @@ impl Access {
         let access = Self::from_kubeconfig(&kubeconfig, folder(path))?;
         access.log_warnings();
         Ok(access)
+    }
+
+    /// How to reach a server that nothing but its address is known of, and perhaps a PEM file of its authorities. There are no credentials.
+    ///
+    /// # Errors
+    ///
+    /// When the address is none, or the file cannot be used.
+    pub fn direct(server: &str, authority: Option<&Path>) -> Result<Self, AccessError> {
+        let server = server_url(server)?;
+        let known = authority.map_or(Ok(Known::BySystem), Known::by_file)?;
+        let tls =
+            match server.scheme() {
+                "https" => Some(ClientTls::new(known, None).map_err(|problem| {
+                    AccessError::NoAuthorities {
+                        server: server.to_string(),
+                        problem,
+                    }
+                })?),
+                _ => None,
+            };
+        Ok(Self {
+            server,
+            tls,
+            proxy: None,
+            credentials: Credentials::none(),
+            warnings: Vec::new(),
+        })
     }
 
     /// What a pod is given to reach its API server.

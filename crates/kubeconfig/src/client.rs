@@ -71,15 +71,20 @@ impl Client {
     ) -> Result<reqwest::Response, ClientError> {
         let authorization = self.access.credentials.authorization().await?;
         let (parts, body) = request.into_parts();
+        let url = self.url(parts.uri.path_and_query());
         let mut builder = self
             .current()?
-            .request(parts.method, self.url(parts.uri.path_and_query()))
+            .request(parts.method, url.clone())
             .headers(parts.headers)
             .body(body);
         if let Some(header) = &authorization {
             builder = builder.header(AUTHORIZATION, header.clone());
         }
         let response = builder.send().await?;
+        if *response.url() != url {
+            let to = response.url();
+            tracing::warn!(%url, %to, "the server redirects; whatever was posted may be lost on the way: name the other address");
+        }
         if response.status() == StatusCode::UNAUTHORIZED {
             self.access.credentials.refused(authorization.as_ref());
         }

@@ -6,8 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubevigil_tls::Pem;
 use kubevigil_yaml::Node;
-use rustls::RootCertStore;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -125,19 +124,8 @@ fn known_by(entry: &Entry, folder: &Path, findings: &mut Findings) -> Option<(Kn
     }
     let (source, place) = findings.pem(entry, "certificate-authority", folder)?;
     let content = findings.credentials(source.read().map_err(Into::into), place)?;
-    let pem = Pem::new(&source, &content);
-    let certificates = findings.credentials(pem.certificates(), place)?;
-    let roots = findings.credentials(pem.root_store(), place)?;
-    Some((Known::by(roots, certificates), content))
-}
-
-impl Known {
-    fn by(roots: RootCertStore, certificates: Vec<CertificateDer<'static>>) -> Self {
-        Self::ByAuthorities {
-            roots,
-            certificates,
-        }
-    }
+    let known = findings.credentials(Known::by_pem(&Pem::new(&source, &content)), place)?;
+    Some((known, content))
 }
 
 fn server_name(entry: &Entry, findings: &mut Findings) -> Option<ServerName<'static>> {

@@ -1,9 +1,8 @@
 //! What every pod is given to reach its API server.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use kubevigil_tls::{Pem, PemSource};
 use url::Url;
 
 use crate::access::{Access, AccessError};
@@ -71,7 +70,7 @@ impl InCluster {
     fn tls(&self, server: &Url) -> Result<ClientTls, AccessError> {
         let path = self.folder.join("ca.crt");
         let known = if path.exists() {
-            by_file(&path)?
+            Known::by_file(&path).map_err(unusable)?
         } else {
             tracing::warn!(file = %path.display(), "the pod has no authorities for its API server; the machine's are used");
             Known::BySystem
@@ -99,16 +98,6 @@ impl InCluster {
         };
         unset.or_else(no_token)
     }
-}
-
-fn by_file(path: &Path) -> Result<Known, AccessError> {
-    let source = PemSource::File(path.to_owned());
-    let content = source.read().map_err(unusable)?;
-    let pem = Pem::new(&source, &content);
-    Ok(Known::ByAuthorities {
-        roots: pem.root_store().map_err(unusable)?,
-        certificates: pem.certificates().map_err(unusable)?,
-    })
 }
 
 fn unusable(error: impl std::fmt::Display) -> AccessError {

@@ -1,7 +1,9 @@
 //! How a server is known, and how one makes oneself known to it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use kubevigil_tls::{CredentialsError, Pem, PemSource};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier};
@@ -29,6 +31,23 @@ pub(crate) enum Known {
     BySystem,
     /// `insecure-skip-tls-verify`
     ByNothing,
+}
+
+impl Known {
+    /// By the authorities of a PEM file.
+    pub(crate) fn by_file(path: &Path) -> Result<Self, CredentialsError> {
+        let source = PemSource::File(path.to_owned());
+        let content = source.read()?;
+        Self::by_pem(&Pem::new(&source, &content))
+    }
+
+    /// By the authorities of a PEM text.
+    pub(crate) fn by_pem(pem: &Pem<'_>) -> Result<Self, CredentialsError> {
+        Ok(Self::ByAuthorities {
+            roots: pem.root_store()?,
+            certificates: pem.certificates()?,
+        })
+    }
 }
 
 impl ClientTls {

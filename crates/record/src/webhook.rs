@@ -7,28 +7,28 @@
 //! An event whose body is not one JSON value costs the server the whole batch; here it costs that event.
 
 mod answer;
-mod endpoint;
+mod client;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Url};
 
 use crate::encode::{event_list, legacy_line};
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
 use crate::webhook::answer::Answer;
+use crate::webhook::client::Receiver;
 
-pub use crate::webhook::endpoint::{EndpointError, endpoint_url};
+pub(crate) use crate::webhook::answer::NotTaken;
+
+pub use crate::webhook::client::endpoint_url;
 
 /// Tries in all.
 const TRIES: u32 = 5;
 /// Requests within a try that the receiver asked for with `Retry-After`, besides the first.
 const ASKED_FOR: u32 = 10;
-/// The longest that a request takes; the server has no flag for it.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// `--audit-webhook-initial-backoff`
 pub const INITIAL_BACKOFF: Duration = Duration::from_secs(10);
 
@@ -52,8 +52,7 @@ impl Waits for ByTheClock {
 
 /// The sink `webhook`. Each call is one POST.
 pub struct WebhookSink {
-    client: Client,
-    url: Url,
+    receiver: Receiver,
     initial_backoff: Duration,
     waits: Box<dyn Waits>,
     chance: RandomState,
@@ -68,9 +67,12 @@ impl WebhookSink {
         initial_backoff: Duration,
         counters: Arc<ErrorCounters>,
     ) -> Self {
+        Self::to(Receiver::Given { client, url }, initial_backoff, counters)
+    }
+
+    fn to(receiver: Receiver, initial_backoff: Duration, counters: Arc<ErrorCounters>) -> Self {
         Self {
-            client,
-            url,
+            receiver,
             initial_backoff,
             waits: Box::new(ByTheClock),
             chance: RandomState::new(),
@@ -96,7 +98,7 @@ impl WebhookSink {
             }
             match self.try_once(&list).await {
                 Ok(()) => return Ok(()),
-                Err(error) => failure = error,
+                Err(error) => failure = error.text,
             }
             tracing::debug!(failure, number, "the audit webhook did not take a batch");
         }
@@ -104,7 +106,7 @@ impl WebhookSink {
     }
 
     /// One try: a request, and those that the receiver asks for.
-    async fn try_once(&self, list: &bytes::Bytes) -> Result<(), String> {
+    pub(crate) async fn try_once(&self, list: &bytes::Bytes) -> Result<(), NotTaken> {
         let mut asked = 0;
         loop {
             let answer = self.post(list.clone()).await?;
@@ -116,20 +118,17 @@ impl WebhookSink {
         }
     }
 
-    async fn post(&self, list: bytes::Bytes) -> Result<Answer, String> {
-        let request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json, */*")
-            .timeout(REQUEST_TIMEOUT)
-            .body(list);
-        let response = request.send().await.map_err(|error| with_causes(&error))?;
+    async fn post(&self, list: bytes::Bytes) -> Result<Answer, NotTaken> {
+        let posted = self.receiver.post(list).await;
+        let response = posted.map_err(|text| NotTaken {
+            text,
+            is_too_large: false,
+        })?;
         Ok(Answer::of(response.status().as_u16(), response.headers()))
     }
 
     /// The wait before a try: half as long again every time, and up to a fifth longer by chance.
-    fn backoff(&self, number: u32) -> Duration {
+    pub(crate) fn backoff(&self, number: u32) -> Duration {
         let exponent = i32::try_from(number).unwrap_or(1) - 1;
         let hash = self.chance.hash_one((number, std::time::Instant::now()));
         let chance = f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX);

@@ -9,9 +9,18 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Whether the batch is taken; what is wrong if not.
-    pub(super) result: Result<(), String>,
+    pub(super) result: Result<(), NotTaken>,
     /// How long to wait before the same request is sent again, if the receiver asks for it.
     pub(super) retry_after: Option<Duration>,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    /// What went wrong.
+    pub(crate) text: String,
+    /// A smaller batch might be taken.
+    pub(crate) is_too_large: bool,
 }
 
 impl Answer {
@@ -28,7 +37,10 @@ impl Answer {
             _ => Err(format!("the receiver answered {code}")),
         };
         Self {
-            result,
+            result: result.map_err(|text| NotTaken {
+                text,
+                is_too_large: code == 413,
+            }),
             retry_after: seconds.filter(|_| may_ask).map(Duration::from_secs),
         }
     }
