@@ -5,7 +5,9 @@
 //! client of Kubernetes goes by the content type of an answer, and protobuf would say the same.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -45,6 +47,18 @@ pub fn text(code: StatusCode, message: &str) -> Response<OwnBody> {
     let mut answer = with_type(code, "text/plain; charset=utf-8", format!("{message}\n"));
     let nosniff = HeaderValue::from_static("nosniff");
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    answer
+}
+
+/// 400 for what is no proper HTTP, as Go's server writes it before any handler sees the request: the connection ends with it.
+/// `problem` may be empty.
+pub fn malformed(problem: &str) -> Response<OwnBody> {
+    let separator = if problem.is_empty() { "" } else { ": " };
+    let text = format!("400 Bad Request{separator}{problem}");
+    let mut answer = with_type(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text);
+    let headers = answer.headers_mut();
+    headers.remove(CACHE_CONTROL);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 

@@ -1,0 +1,44 @@
+//! What the gateway counts, for the metrics. What becomes of audit events is counted by the auditing.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counts since the start of the process.
+#[derive(Debug, Default)]
+pub struct GatewayCounters {
+    /// Connections accepted.
+    pub connections: Count,
+    /// Times that a connection had to wait, because all places were taken.
+    pub full: Count,
+    /// TLS handshakes that failed: plain HTTP, a certificate without its key, or a client that does not trust ours.
+    pub handshake_failures: Count,
+    /// Connections closed because a handshake or a header took too long.
+    pub slow_headers: Count,
+    /// Connections closed because the client took nothing of an answer.
+    pub slow_readers: Count,
+    /// Requests whose body stood still for too long.
+    pub stalled_bodies: Count,
+    /// Requests that reached the gateway, refused ones included.
+    pub requests: Count,
+    /// Requests refused unaudited, because no API server could tell what they are about.
+    pub malformed: Count,
+    /// Certificates and other files loaded after a change.
+    pub reloads: Count,
+    /// Changed files that were broken; the old ones stay in use.
+    pub failed_reloads: Count,
+}
+
+/// One number that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

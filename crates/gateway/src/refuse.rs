@@ -1,0 +1,77 @@
+//! Answers requests whose caller was refused, inside of the audit layer, so that the refusal is recorded.
+//!
+//! The event's message comes from the answer's `Status`, as it does in a kube-apiserver (spec 6.4).
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Either;
+use kubevigil_record::layer::Caller;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::{self, OwnBody};
+use crate::either::EitherFuture;
+
+/// Answers for [`Caller::Refused`]; everything else goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RefuseLayer;
+
+impl<S> Layer<S> for RefuseLayer {
+    type Service = Refuse<S>;
+
+    fn layer(&self, inner: S) -> Refuse<S> {
+        Refuse { inner }
+    }
+}
+
+/// See [`RefuseLayer`].
+#[derive(Clone, Debug)]
+pub struct Refuse<S> {
+    inner: S,
+}
+
+impl<S, B, RB> Service<Request<B>> for Refuse<S>
+where
+    S: Service<Request<B>, Response = Response<RB>, Error = Infallible>,
+{
+    type Response = Response<Either<OwnBody, RB>>;
+    type Error = Infallible;
+    type Future = EitherFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match request.extensions().get::<Caller>() {
+            Some(Caller::Refused { status, message }) => {
+                EitherFuture::own(refusal(*status, message))
+            }
+            _ => EitherFuture::inner(self.inner.call(request)),
+        }
+    }
+}
+
+fn refusal(status: u16, message: &str) -> Response<OwnBody> {
+    match status {
+        400 => answer::status(StatusCode::BAD_REQUEST, "BadRequest", message),
+        429 => later(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message),
+        503 => later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            message,
+        ),
+        // What is known of the credentials is for the audit log, not for whoever tries them.
+        _ => answer::status(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized"),
+    }
+}
+
+fn later(code: StatusCode, reason: &str, message: &str) -> Response<OwnBody> {
+    let mut answer = answer::status(code, reason, message);
+    let soon = HeaderValue::from_static("1");
+    answer.headers_mut().insert(RETRY_AFTER, soon);
+    answer
+}
