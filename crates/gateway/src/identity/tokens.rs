@@ -1,0 +1,75 @@
+//! Whose a bearer token is: the issuers that the gateway knows, then the upstream.
+//!
+//! An issuer that knows a token decides alone. kube-apiserver would go on to ask its webhook about an expired token of its own;
+//! the answer is the same, and expired tokens are what a broken client sends without end.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use kubevigil_record::event::UserInfo;
+
+use super::cache::{Keyed, Remembered};
+use super::issuer::Issuer;
+use super::jwt::Jwt;
+use super::refused::Refused;
+use super::token_review::TokenReviews;
+
+/// How long a verified token is taken without verifying it again; what kube-apiserver does.
+const REMEMBER: Duration = Duration::from_secs(10);
+const MOST_REMEMBERED: usize = 10_000;
+
+/// All that know tokens.
+pub(super) struct Tokens {
+    issuers: Vec<Issuer>,
+    reviews: Option<TokenReviews>,
+    remembered: Remembered<Arc<UserInfo>>,
+    keyed: Keyed,
+}
+
+impl Tokens {
+    pub(super) fn new(issuers: Vec<Issuer>, reviews: Option<TokenReviews>, keyed: Keyed) -> Self {
+        Self {
+            issuers,
+            reviews,
+            remembered: Remembered::new(MOST_REMEMBERED),
+            keyed,
+        }
+    }
+
+    /// Whose the token is.
+    pub(super) async fn identify(
+        &self,
+        token: &[u8],
+        now: SystemTime,
+    ) -> Result<Arc<UserInfo>, Refused> {
+        let token = std::str::from_utf8(token).map_err(|_| Refused::UnknownToken)?;
+        if !self.issuers.is_empty() {
+            let key = self.keyed.of([token.as_bytes()]);
+            if let Some(user) = self.remembered.get(&key, now) {
+                return Ok(user);
+            }
+            if let Some(judgement) = self.verify(token, now).await {
+                let (user, expires) = judgement?;
+                let user = Arc::new(user);
+                let until = expires.min(now + REMEMBER);
+                self.remembered.put(key, Arc::clone(&user), now, until);
+                return Ok(user);
+            }
+        }
+        match &self.reviews {
+            Some(reviews) => reviews.identify(token, now).await,
+            None => Err(Refused::UnknownToken),
+        }
+    }
+
+    /// What the token's issuer says; `None` when it is of none that is known.
+    async fn verify(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Option<Result<(UserInfo, SystemTime), Refused>> {
+        let jwt = Jwt::read(token)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.claims(&jwt))?;
+        Some(issuer.identify(&jwt, now).await)
+    }
+}
