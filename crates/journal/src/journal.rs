@@ -160,6 +160,12 @@ impl Journal {
         self.0.core.places.blob(name)
     }
 
+    /// Deletes at once what retention no longer keeps, which otherwise happens with a new segment and once a minute. For those who have
+    /// just read something and need the room.
+    pub fn tidy(&self) {
+        self.0.core.retain();
+    }
+
     /// Figures for metrics.
     #[must_use]
     pub fn stats(&self) -> Stats {

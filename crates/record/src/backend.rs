@@ -1,12 +1,16 @@
 //! A backend as the flags of a kube-apiserver put it together: mode, buffer and truncation around a log or a webhook (spec 8).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::buffered::{BufferOptions, Buffered};
+use crate::durable::{Delivers, Durable, DurableOptions, LogDelivery, WebhookDelivery};
+use crate::log::{LogOptions, LogSink};
 use crate::sink::{ErrorCounters, IgnoreErrors, Sink};
 use crate::truncate::{Truncate, TruncateOptions};
+use crate::webhook::WebhookSink;
 
-/// Whether a request waits for its events (`--audit-*-mode`, spec 9.2).
+/// Whether a request waits for its events (`--audit-*-mode`, spec 9.2), and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
     /// It does not; what does not fit into the buffer is dropped.
@@ -15,11 +19,19 @@ pub enum Mode {
     Blocking,
     /// It waits, and fails if its first event is lost.
     BlockingStrict,
+    /// It waits until they are on this machine's disk, and fails if one of them is lost. The API server has no such mode; see
+    /// [`crate::durable`].
+    Durable,
 }
 
 impl Mode {
     /// All modes, as the flag lists them.
-    pub const ALL: [Self; 3] = [Self::Batch, Self::Blocking, Self::BlockingStrict];
+    pub const ALL: [Self; 4] = [
+        Self::Batch,
+        Self::Blocking,
+        Self::BlockingStrict,
+        Self::Durable,
+    ];
 
     /// The mode of this name.
     pub fn parse(text: &str) -> Option<Self> {
@@ -32,6 +44,7 @@ impl Mode {
             Self::Batch => "batch",
             Self::Blocking => "blocking",
             Self::BlockingStrict => "blocking-strict",
+            Self::Durable => "durable",
         }
     }
 }
@@ -41,7 +54,8 @@ impl Mode {
 pub struct BackendOptions {
     /// Whether requests wait.
     pub mode: Mode,
-    /// The buffer of mode `batch`; the other modes do not look at it.
+    /// The buffer of mode `batch`. Mode `durable` takes the size and the wait of a webhook's batches from it and nothing else; the other
+    /// modes do not look at it.
     pub buffer: BufferOptions,
     /// Whether events are cut down to a size.
     pub truncates: bool,
@@ -69,11 +83,70 @@ impl BackendOptions {
         }
     }
 
-    /// Puts mode and truncation around a backend; to be called within a runtime.
+    /// A log with mode and truncation around it; to be called within a runtime. `durable` is looked at in mode `durable` only.
     ///
     /// # Errors
     ///
-    /// When the options contradict each other: the API server would not start.
+    /// When the options contradict each other, the file cannot be written, or the folder of mode `durable` not be used.
+    pub fn open_log(
+        &self,
+        log: &LogOptions,
+        durable: Option<&DurableOptions>,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<Backend, BackendError> {
+        self.check()?;
+        let no_log = |error: std::io::Error| BackendError::Log {
+            path: log.path.clone(),
+            problem: error.to_string(),
+        };
+        if self.mode == Mode::Durable {
+            let delivery = LogDelivery::open(log).map_err(no_log)?;
+            return self.open_durable(Arc::new(delivery), durable, counters);
+        }
+        let sink = LogSink::open(log, Arc::clone(counters)).map_err(no_log)?;
+        self.wrap(Arc::new(sink), counters).map(Backend::from)
+    }
+
+    /// A webhook with mode and truncation around it; to be called within a runtime. `durable` is looked at in mode `durable` only.
+    ///
+    /// # Errors
+    ///
+    /// When the options contradict each other, or the folder of mode `durable` cannot be used.
+    pub fn open_webhook(
+        &self,
+        webhook: WebhookSink,
+        durable: Option<&DurableOptions>,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<Backend, BackendError> {
+        self.check()?;
+        if self.mode == Mode::Durable {
+            let delivery = WebhookDelivery::new(webhook, self.buffer);
+            return self.open_durable(Arc::new(delivery), durable, counters);
+        }
+        self.wrap(Arc::new(webhook), counters).map(Backend::from)
+    }
+
+    fn open_durable(
+        &self,
+        backend: Arc<dyn Delivers>,
+        durable: Option<&DurableOptions>,
+        counters: &Arc<ErrorCounters>,
+    ) -> Result<Backend, BackendError> {
+        let options = durable.ok_or(BackendError::NoFolder)?.clone();
+        let durable = Durable::open(backend, options, Arc::clone(counters))
+            .map_err(|error| BackendError::Folder(error.to_string()))?;
+        let durable = Arc::new(durable);
+        Ok(Backend {
+            sink: self.truncated(Arc::clone(&durable) as Arc<dyn Sink>, counters),
+            durable: Some(durable),
+        })
+    }
+
+    /// Puts mode and truncation around any backend; to be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the options contradict each other: the API server would not start. Mode `durable` needs more than a sink.
     pub fn wrap(
         &self,
         backend: Arc<dyn Sink>,
@@ -84,12 +157,16 @@ impl BackendOptions {
             Mode::Batch => Arc::new(Buffered::start(backend, self.buffer, Arc::clone(counters))),
             Mode::Blocking => Arc::new(IgnoreErrors(backend)),
             Mode::BlockingStrict => backend,
+            Mode::Durable => return Err(BackendError::NoFolder),
         };
+        Ok(self.truncated(waiting, counters))
+    }
+
+    fn truncated(&self, sink: Arc<dyn Sink>, counters: &Arc<ErrorCounters>) -> Arc<dyn Sink> {
         if !self.truncates {
-            return Ok(waiting);
+            return sink;
         }
-        let counters = Arc::clone(counters);
-        Ok(Arc::new(Truncate::new(waiting, self.truncate, counters)))
+        Arc::new(Truncate::new(sink, self.truncate, Arc::clone(counters)))
     }
 
     /// The checks that the API server makes when it starts.
@@ -115,12 +192,29 @@ impl BackendOptions {
             (Mode::Batch, _) if self.buffer.buffer_size == 0 => {
                 Err(BackendError::Zero("batch-buffer-size"))
             }
-            (Mode::Batch, _) if self.buffer.max_batch_size == 0 => {
+            (Mode::Batch | Mode::Durable, _) if self.buffer.max_batch_size == 0 => {
                 Err(BackendError::Zero("batch-max-size"))
             }
             (Mode::Batch, Some((false, _))) => Err(BackendError::Zero("batch-throttle-qps")),
             (Mode::Batch, Some((_, false))) => Err(BackendError::Zero("batch-throttle-burst")),
             _ => Ok(()),
+        }
+    }
+}
+
+/// A backend that is ready, in whatever mode.
+pub struct Backend {
+    /// What events are given to.
+    pub sink: Arc<dyn Sink>,
+    /// The same without truncation in mode `durable`, for its figures.
+    pub durable: Option<Arc<Durable>>,
+}
+
+impl From<Arc<dyn Sink>> for Backend {
+    fn from(sink: Arc<dyn Sink>) -> Self {
+        Self {
+            sink,
+            durable: None,
         }
     }
 }
@@ -141,4 +235,18 @@ pub enum BackendError {
         /// The longest event in bytes.
         max_event_size: usize,
     },
+    /// The log cannot be written.
+    #[error("cannot open the audit log {path}: {problem}", path = path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        problem: String,
+    },
+    /// Nobody said where events wait.
+    #[error("mode `durable` needs a folder of its own for the events that wait")]
+    NoFolder,
+    /// The folder of mode `durable` cannot be used.
+    #[error("{0}")]
+    Folder(String),
 }

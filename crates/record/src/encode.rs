@@ -22,6 +22,9 @@ use crate::event::{AuditEvent, ObjectReference, ResponseStatus, UserInfo};
 
 pub use crate::encode::legacy::legacy_line;
 
+/// A list up to its items.
+const LIST: &[u8] = br#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":"#;
+
 /// One event and a line feed: a line of the log.
 ///
 /// # Errors
@@ -34,25 +37,51 @@ pub fn json_line(event: &AuditEvent) -> Result<Vec<u8>, NotOneValue> {
     Ok(out)
 }
 
+/// One event as an item of a list: without kind and version, without a line feed.
+///
+/// # Errors
+///
+/// When a body is not one JSON value.
+pub fn list_item(event: &AuditEvent) -> Result<Vec<u8>, NotOneValue> {
+    let mut out = vec![b'{'];
+    members(&mut out, event)?;
+    Ok(out)
+}
+
+/// An `EventList` of [`list_item`]s and a line feed.
+pub fn list_of<'i>(items: impl IntoIterator<Item = &'i [u8]>) -> Vec<u8> {
+    let mut out = LIST.to_vec();
+    for item in items {
+        out.push(if out.len() == LIST.len() { b'[' } else { b',' });
+        out.extend_from_slice(item);
+    }
+    end_list(&mut out);
+    out
+}
+
 /// An `EventList` and a line feed: what a webhook is sent. Also how many events had to be left out because a body of theirs
 /// is not one JSON value.
 pub fn event_list(events: &[Arc<AuditEvent>]) -> (Vec<u8>, usize) {
-    let mut out =
-        br#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":"#.to_vec();
-    let start = out.len();
+    let mut out = LIST.to_vec();
     let mut lost = 0;
     for event in events {
         let length = out.len();
-        out.push(if length == start { b'[' } else { b',' });
+        out.push(if length == LIST.len() { b'[' } else { b',' });
         out.push(b'{');
         if members(&mut out, event).is_err() {
             out.truncate(length);
             lost += 1;
         }
     }
-    out.extend_from_slice(if out.len() == start { b"null" } else { b"]" });
-    out.extend_from_slice(b"}\n");
+    end_list(&mut out);
     (out, lost)
+}
+
+/// A list without items is `null`.
+fn end_list(out: &mut Vec<u8>) {
+    let is_empty = out.len() == LIST.len();
+    out.extend_from_slice(if is_empty { b"null" } else { b"]" });
+    out.extend_from_slice(b"}\n");
 }
 
 /// The members of an event and the closing brace.

@@ -1,8 +1,9 @@
 //! The log backend: a line for every event, in a file that is rotated as the API server does it (spec 9).
 //!
 //! Tools that follow a kube-apiserver's log know its file names, its limits and what happens to old files. So all of that is
-//! imitated to the byte, with the one oddity that hurts nobody who does not look for it left out: a new file is opened for
-//! appending after a rotation, too, so that truncating it from outside leaves no hole.
+//! imitated to the byte, with two oddities that hurt nobody who does not look for them left out: a new file is opened for
+//! appending after a rotation, too, so that truncating it from outside leaves no hole; and two files that are put aside within a
+//! millisecond get two names.
 
 mod backups;
 mod file;
@@ -29,6 +30,16 @@ pub enum LogFormat {
     Json,
     /// The line from before events were JSON.
     Legacy,
+}
+
+impl LogFormat {
+    /// The event as a line, with its line feed.
+    pub(crate) fn line(self, event: &AuditEvent) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Json => json_line(event).map_err(|fault| fault.to_string()),
+            Self::Legacy => Ok(legacy_line(event).into_bytes()),
+        }
+    }
 }
 
 /// Where the log is and how much of it is kept; the flags `--audit-log-*` with their defaults of Kubernetes 1.36.
@@ -94,10 +105,7 @@ impl LogSink {
     }
 
     fn write(&self, event: &AuditEvent) -> Result<(), String> {
-        let line = match self.format {
-            LogFormat::Json => json_line(event).map_err(|fault| fault.to_string())?,
-            LogFormat::Legacy => legacy_line(event).into_bytes(),
-        };
+        let line = self.format.line(event)?;
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *output {
             Output::Stdout => {
@@ -137,7 +145,7 @@ impl Sink for LogSink {
 }
 
 /// The time of day as a timestamp.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let nanoseconds = since.map_or(0, |since| {
         i128::try_from(since.as_nanos()).unwrap_or_default()

@@ -51,6 +51,20 @@ impl Backups {
         ))
     }
 
+    /// The same for the first time from this one on that no file has: a second file that is put aside within a millisecond must not
+    /// overwrite the first, as it does in the server.
+    pub(super) fn free_path(path: &Path, mut now: Timestamp) -> PathBuf {
+        loop {
+            let aside = Self::path(path, now);
+            let mut compressed = aside.clone().into_os_string();
+            compressed.push(GZIP);
+            if !aside.exists() && !Path::new(&compressed).exists() {
+                return aside;
+            }
+            now.nanoseconds += 1_000_000;
+        }
+    }
+
     /// Deletes what is too old or too much and compresses the rest. What fails is tried again the next time.
     pub(super) fn tidy(&self, now: Timestamp) {
         let mut kept = Vec::new();

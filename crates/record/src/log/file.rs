@@ -57,6 +57,19 @@ struct Open {
     size: u64,
 }
 
+/// The file that is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entered {
+    /// Its number in the file system.
+    pub(crate) inode: u64,
+    /// Its length in bytes.
+    pub(crate) size: u64,
+    /// Whether it has just been opened.
+    pub(crate) is_new: bool,
+    /// Whether it can be read back.
+    pub(crate) is_regular: bool,
+}
+
 #[derive(Debug)]
 struct Housekeeper {
     wake: SyncSender<Timestamp>,
@@ -109,6 +122,99 @@ impl RotatingFile {
             })
     }
 
+    /// Opens the file that the path leads to, unless it is open already.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, or the one that was open not be brought to disk.
+    pub(crate) fn enter(&mut self, now: Timestamp) -> io::Result<Entered> {
+        let there = fs::metadata(&self.path).ok();
+        let known = self.open.take();
+        let (open, is_new) = match known {
+            Some(open) if there.is_some_and(|there| is_same(&open.file, &there)) => (open, false),
+            known => {
+                if let Some(old) = known {
+                    old.file.sync_data()?;
+                }
+                self.wake_housekeeper(now);
+                let file = append(&self.path, MODE)?;
+                (Open { file, size: 0 }, true)
+            }
+        };
+        let metadata = open.file.metadata()?;
+        let size = metadata.len();
+        self.open = Some(Open { size, ..open });
+        Ok(Entered {
+            inode: metadata.ino(),
+            size,
+            is_new,
+            is_regular: metadata.is_file(),
+        })
+    }
+
+    /// Closes the file without another word; [`RotatingFile::enter`] opens it again.
+    pub(crate) fn leave(&mut self) {
+        self.open = None;
+    }
+
+    /// Whether so many more bytes are too many for the file that is open, however long a single line is.
+    pub(crate) fn is_full_for(&self, held: u64, length: u64) -> bool {
+        let size = self.size() + held;
+        size > 0 && self.limit.is_some_and(|limit| size + length > limit)
+    }
+
+    /// Adds to the file that is open. Some of it may be written when this fails.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let open = self.open.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        open.file.write_all(bytes)?;
+        open.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// The length of the file that is open.
+    pub(crate) fn size(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.size)
+    }
+
+    /// Brings the file to disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match &self.open {
+            Some(open) => open.file.sync_data(),
+            None => File::open(&self.path)?.sync_data(),
+        }
+    }
+
+    /// Puts the file aside and opens a new one.
+    pub(crate) fn put_aside(&mut self, now: Timestamp) -> io::Result<Entered> {
+        self.open = None;
+        let open = self.rotate(now)?;
+        let inode = open.file.metadata()?.ino();
+        self.open = Some(open);
+        if let Some(folder) = self
+            .path
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty())
+        {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(Entered {
+            inode,
+            size: 0,
+            is_new: true,
+            is_regular: true,
+        })
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The longest file in bytes; `None` when there is no limit.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     /// Closes the file and waits for what is being done with old ones. The next write opens it again.
     pub fn close(&mut self) {
         self.open = None;
@@ -149,7 +255,7 @@ impl RotatingFile {
     fn rotate(&self, now: Timestamp) -> io::Result<Open> {
         let old = fs::metadata(&self.path).ok();
         if old.is_some() {
-            fs::rename(&self.path, Backups::path(&self.path, now))?;
+            fs::rename(&self.path, Backups::free_path(&self.path, now))?;
         }
         let mode = old.as_ref().map_or(MODE, |old| old.mode() & 0o7777);
         let file = append(&self.path, mode)?;
@@ -188,6 +294,12 @@ impl Drop for RotatingFile {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn is_same(file: &File, there: &fs::Metadata) -> bool {
+    let number = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    file.metadata()
+        .is_ok_and(|here| number(&here) == number(there))
 }
 
 fn append(path: &Path, mode: u32) -> io::Result<File> {
