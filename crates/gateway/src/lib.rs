@@ -2,6 +2,8 @@
 
 pub mod answer;
 pub mod arrival;
+mod config;
+mod connection;
 mod counters;
 mod either;
 pub mod forward;
@@ -9,5 +11,8 @@ pub mod identity;
 pub mod impersonate;
 mod peer;
 pub mod refuse;
+mod throttle;
 
+pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
+pub use crate::counters::{Count, GatewayCounters};
 pub use crate::peer::Peer;

@@ -1,0 +1,242 @@
+//! What a connection is doing, so that slow and idle ones can be told apart.
+//!
+//! Hyper's own header time-out runs while a kept-alive connection waits for its next request, too. With it, 10 seconds for a
+//! header would mean 10 seconds between requests, and clients of API servers keep connections for 90. So the time of a header
+//! is counted here, from its first byte.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Follows one connection. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub(crate) struct Activity {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    in_flight: usize,
+    served: bool,
+    /// Since when no request is in flight.
+    idle_since: Instant,
+    /// When the first bytes of a header came, while no request is in flight.
+    header_since: Option<Instant>,
+    /// Since when there is something to send that the client does not take.
+    blocked_since: Option<Instant>,
+    first_byte: Option<u8>,
+    severed: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// Why a connection must be closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Overdue {
+    /// A header took too long, or the first one never came.
+    Header,
+    /// No request came for a long time.
+    Idle,
+    /// The client takes nothing of what is there for it.
+    Reader,
+}
+
+/// How long a connection may take for what.
+pub(super) struct Patience {
+    pub(super) header: Duration,
+    pub(super) idle: Duration,
+    pub(super) reader: Duration,
+    /// Bytes between requests belong to a header. That is so in HTTP/1.1; in HTTP/2 they may be pings and window updates.
+    pub(super) whole_headers: bool,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        let state = State {
+            in_flight: 0,
+            served: false,
+            idle_since: Instant::now(),
+            header_since: None,
+            blocked_since: None,
+            first_byte: None,
+            severed: false,
+            reader: None,
+            writer: None,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// A request has arrived; it is in flight until the guard is dropped.
+    pub(super) fn begin(&self) -> InFlight {
+        let mut state = self.lock();
+        state.in_flight += 1;
+        state.served = true;
+        state.header_since = None;
+        drop(state);
+        InFlight {
+            activity: self.clone(),
+        }
+    }
+
+    /// Whether the connection has outstayed its welcome.
+    pub(super) fn overdue(&self, patience: &Patience) -> Option<Overdue> {
+        let state = self.lock();
+        let passed = |since: Option<Instant>, limit| since.is_some_and(|at| at.elapsed() >= limit);
+        if passed(state.blocked_since, patience.reader) {
+            return Some(Overdue::Reader);
+        }
+        if state.in_flight > 0 {
+            return None;
+        }
+        let slow_header = patience.whole_headers && passed(state.header_since, patience.header);
+        let silent_start = !state.served && passed(Some(state.idle_since), patience.header);
+        if slow_header || silent_start {
+            return Some(Overdue::Header);
+        }
+        passed(Some(state.idle_since), patience.idle).then_some(Overdue::Idle)
+    }
+
+    /// The first byte that the client sent.
+    pub(super) fn first_byte(&self) -> Option<u8> {
+        self.lock().first_byte
+    }
+
+    /// Ends reading and writing with an error, now and from now on.
+    pub(super) fn sever(&self) {
+        let mut state = self.lock();
+        state.severed = true;
+        let wakers = [state.reader.take(), state.writer.take()];
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    pub(super) fn read(&self, bytes: &[u8]) {
+        let Some(first) = bytes.first() else { return };
+        let mut state = self.lock();
+        if state.first_byte.is_none() {
+            state.first_byte = Some(*first);
+        }
+        if state.in_flight == 0 && state.header_since.is_none() {
+            state.header_since = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn wrote(&self) {
+        self.lock().blocked_since = None;
+    }
+
+    /// There is nothing to read at present. Whether there never will be, because the connection is severed.
+    pub(super) fn waits_to_read(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        remember(&mut state.reader, waker);
+        state.severed
+    }
+
+    /// Nothing can be written at present. Whether that stays so, because the connection is severed.
+    pub(super) fn waits_to_write(&self, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        remember(&mut state.writer, waker);
+        state.blocked_since.get_or_insert_with(Instant::now);
+        state.severed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(known) => known.clone_from(waker),
+        None => *place = Some(waker.clone()),
+    }
+}
+
+/// A request in flight.
+pub(crate) struct InFlight {
+    activity: Activity,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.activity.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.idle_since = Instant::now();
+        state.header_since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HTTP1: Patience = Patience {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(120),
+        reader: Duration::from_secs(60),
+        whole_headers: true,
+    };
+    const HTTP2: Patience = Patience {
+        whole_headers: false,
+        ..HTTP1
+    };
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_overdue_like_a_slow_header() {
+        let activity = Activity::new();
+        pass(9).await;
+        assert_eq!(activity.overdue(&HTTP1), None);
+        pass(1).await;
+        assert_eq!(activity.overdue(&HTTP1), Some(Overdue::Header));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn between_requests_a_connection_may_rest_longer_than_a_header_may_take() {
+        let activity = Activity::new();
+        drop(activity.begin());
+        pass(60).await;
+        assert_eq!(activity.overdue(&HTTP1), None);
+        activity.read(b"P");
+        pass(10).await;
+        assert_eq!(activity.overdue(&HTTP1), Some(Overdue::Header));
+        assert_eq!(activity.overdue(&HTTP2), None, "a ping of HTTP/2");
+        pass(50).await;
+        assert_eq!(activity.overdue(&HTTP2), Some(Overdue::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_in_flight_is_never_overdue_while_its_answer_is_read() {
+        let activity = Activity::new();
+        let request = activity.begin();
+        pass(100_000).await;
+        assert_eq!(activity.overdue(&HTTP1), None, "a silent watch");
+
+        let waker = Waker::noop();
+        activity.waits_to_write(waker);
+        pass(59).await;
+        assert_eq!(activity.overdue(&HTTP1), None);
+        activity.wrote();
+        activity.waits_to_write(waker);
+        pass(59).await;
+        assert_eq!(activity.overdue(&HTTP1), None, "slow, but it reads");
+        pass(1).await;
+        assert_eq!(activity.overdue(&HTTP1), Some(Overdue::Reader));
+        drop(request);
+    }
+
+    #[test]
+    fn a_severed_connection_says_so_to_whoever_waits() {
+        let activity = Activity::new();
+        assert!(!activity.waits_to_read(Waker::noop()));
+        activity.sever();
+        assert!(activity.waits_to_read(Waker::noop()));
+        assert!(activity.waits_to_write(Waker::noop()));
+    }
+}
