@@ -1,1 +1,323 @@
 //! To the upstream and back.
+//!
+//! [`Forward`] is the innermost service: it sends a request on and gives the upstream's answer. It never fails: when there is no
+//! answer, it makes one (see `failure`). Bodies are streamed both ways, each side as fast as the other takes it; nothing is
+//! buffered whole.
+//!
+//! A request is sent a second time only if the upstream cannot have carried it out: if it was not sent at all, or if it was a
+//! plain GET, HEAD or OPTIONS on a connection that turned out to be closed. An exec by WebSocket is a GET, too, and runs a
+//! command: such requests never go twice.
+
+mod acting;
+mod download;
+mod failure;
+mod headers;
+mod link;
+mod names;
+mod pool;
+mod tunnel;
+mod upload;
+mod upstream;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use kubevigil_audit::request_info::RequestInfo;
+use kubevigil_kubeconfig::Access;
+use kubevigil_record::layer::Recording;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+use tracing::warn;
+
+pub use self::acting::UpstreamIdentity;
+pub use self::download::{BrokenOff, ForwardBody};
+pub use self::upstream::{Upstream, UpstreamError};
+
+use self::failure::{Failure, Unreachable};
+use self::link::{Broken, Link};
+use self::pool::{Pool, PoolLimits};
+use self::upload::Upload;
+use crate::Peer;
+use crate::answer::OwnBody;
+use crate::arrival::TimeAllowed;
+use crate::identity::IdentityMode;
+use crate::impersonate::ForwardAs;
+
+/// Sends requests to one upstream. Clones share its connections.
+#[derive(Clone)]
+pub struct Forward(Arc<Shared>);
+
+struct Shared {
+    upstream: Upstream,
+    identity: UpstreamIdentity,
+    limits: ForwardLimits,
+    pool: Arc<Pool>,
+    drain: CancellationToken,
+}
+
+/// How long what may take, and how much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardLimits {
+    /// From nothing to a connection with its TLS handshake done; 503 after that.
+    pub connect: Duration,
+    /// How long a connection is kept for the next request; less than what the upstream keeps it (90 s), so that it is not
+    /// closed under a request.
+    pub idle: Duration,
+    /// How many connections are kept for the next request.
+    pub idle_connections: usize,
+}
+
+impl Default for ForwardLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(45),
+            idle_connections: 512,
+        }
+    }
+}
+
+/// What has to be known of a request besides what is sent on.
+struct Facts {
+    /// How long the answer's head may take, and the upload may pause.
+    patience: Option<Duration>,
+    /// Sending it twice does no harm.
+    may_repeat: bool,
+    upgrade: Option<Upgrade>,
+}
+
+/// The other half of a request that wants to change the protocol.
+struct Upgrade {
+    client: OnUpgrade,
+    recording: Option<Recording>,
+}
+
+impl Forward {
+    /// A service that sends requests to `upstream`. `drain` ends its tunnels; ordinary requests go on.
+    pub fn new(
+        upstream: Upstream,
+        identity: UpstreamIdentity,
+        limits: ForwardLimits,
+        drain: CancellationToken,
+    ) -> Self {
+        let pool = Pool::new(PoolLimits {
+            connections: limits.idle_connections,
+            age: limits.idle,
+        });
+        Self(Arc::new(Shared {
+            upstream,
+            identity,
+            limits,
+            pool,
+            drain,
+        }))
+    }
+
+    /// A service that sends requests to where `access` leads, with its credentials in mode `impersonate` and without them in
+    /// mode `passthrough`.
+    ///
+    /// # Errors
+    ///
+    /// When the server or its proxy cannot be used.
+    pub fn to(
+        access: &Access,
+        mode: IdentityMode,
+        limits: ForwardLimits,
+        drain: CancellationToken,
+    ) -> Result<Self, UpstreamError> {
+        let upstream = Upstream::of(access, mode == IdentityMode::Impersonate)?;
+        let identity = match mode {
+            IdentityMode::Passthrough => UpstreamIdentity::Passthrough,
+            IdentityMode::Impersonate => UpstreamIdentity::Impersonate(access.credentials.clone()),
+        };
+        Ok(Self::new(upstream, identity, limits, drain))
+    }
+}
+
+impl<B> Service<Request<B>> for Forward
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<ForwardBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        let (parts, body) = request.into_parts();
+        let body = Upload::new(body);
+        Box::pin(async move {
+            Ok(shared.forward(parts, body).await.unwrap_or_else(|failure| {
+                warn!(error = %failure, "a request was not answered by the upstream");
+                failure.answer().map(ForwardBody::from)
+            }))
+        })
+    }
+}
+
+impl Shared {
+    async fn forward(
+        &self,
+        mut parts: Parts,
+        body: Upload,
+    ) -> Result<Response<ForwardBody>, Failure> {
+        let protocol = headers::wanted_upgrade(&parts.headers, parts.version);
+        let facts = Facts::of(&mut parts, &body, protocol.is_some());
+        let protocol = protocol.filter(|_| facts.upgrade.is_some());
+        headers::outgoing(&mut parts.headers, protocol, |meaning| {
+            self.identity.keeps(meaning)
+        });
+        let user = parts.extensions.remove::<ForwardAs>();
+        let own = self.identity.write(&mut parts.headers, user.as_ref());
+        let own = own.await?;
+        let request = self.request(parts, body)?;
+        let (answer, link) = self.exchange(request, &facts).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            self.identity.refused(own.as_ref());
+        }
+        self.answer(answer, link, facts).await
+    }
+
+    /// The request as the upstream is to see it.
+    fn request(&self, mut parts: Parts, body: Upload) -> Result<Request<Upload>, Failure> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
+        headers::address(&mut parts.headers, self.upstream.authority(), peer);
+        headers::frame(&mut parts.headers, !body.is_empty());
+        let waits = headers::expects_continue(&parts.headers);
+        let mut request = Request::new(body);
+        *request.uri_mut() = self.upstream.target(&parts.uri)?;
+        *request.method_mut() = parts.method;
+        *request.headers_mut() = parts.headers;
+        if waits {
+            upload::wait_to_be_asked(&mut request);
+        }
+        Ok(request)
+    }
+
+    /// Sends the request, on a connection that is there or on a new one.
+    async fn exchange(
+        &self,
+        mut request: Request<Upload>,
+        facts: &Facts,
+    ) -> Result<(Response<Incoming>, Box<Link>), Failure> {
+        // An upgrade may not be sent twice, so it does not risk a connection that may be dead.
+        let idle = match &facts.upgrade {
+            Some(_) => None,
+            None => self.pool.take(self.identity.version()).await,
+        };
+        if let Some(mut link) = idle {
+            let spare = facts.may_repeat.then(|| copy(&request));
+            match (link.send(request, facts.patience).await, spare) {
+                (Ok(answer), _) => return Ok((answer, link)),
+                (Err(Broken::Unsent(unsent)), _) => request = *unsent,
+                (Err(Broken::Failed(_)), Some(spare)) => request = spare,
+                (Err(broken), _) => return Err(broken.into()),
+            }
+        }
+        let mut link = self.connect().await?;
+        let answer = link.send(request, facts.patience).await?;
+        Ok((answer, link))
+    }
+
+    async fn connect(&self) -> Result<Box<Link>, Unreachable> {
+        let version = self.identity.version();
+        let connect = async {
+            let stream = self.upstream.connect().await?;
+            Ok(Link::open(stream, version).await?)
+        };
+        match timeout(self.limits.connect, connect).await {
+            Ok(link) => link,
+            Err(_) => Err(Unreachable::Late),
+        }
+    }
+
+    async fn answer(
+        &self,
+        answer: Response<Incoming>,
+        link: Box<Link>,
+        facts: Facts,
+    ) -> Result<Response<ForwardBody>, Failure> {
+        let changes_protocol = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let (mut parts, body) = answer.into_parts();
+        headers::incoming(&mut parts.headers, changes_protocol);
+        parts.version = Version::HTTP_11;
+        if !changes_protocol {
+            let body = ForwardBody::of(body, link, &self.pool);
+            return Ok(Response::from_parts(parts, body));
+        }
+        let Upgrade { client, recording } = facts.upgrade.ok_or(Failure::UnaskedUpgrade)?;
+        let upstream = link.into_parts().await.map_err(Failure::Broken)?;
+        let upstream = upstream.ok_or(Failure::UnaskedUpgrade)?;
+        let hold = recording.as_ref().map(Recording::hold);
+        tunnel::join(client, upstream, self.drain.clone(), hold);
+        let nothing = OwnBody::default();
+        Ok(Response::from_parts(parts, ForwardBody::from(nothing)))
+    }
+}
+
+impl Facts {
+    /// Takes what is needed out of the extensions. A request that nobody set a time for is taken for a long-running one.
+    fn of(parts: &mut Parts, body: &Upload, wants_upgrade: bool) -> Self {
+        let allowed = parts.extensions.remove::<TimeAllowed>();
+        let patience = allowed.and_then(|TimeAllowed(time)| time);
+        let is_harmless = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS)
+            && (patience.is_some() || is_watch(parts));
+        Self {
+            patience,
+            may_repeat: is_harmless && body.is_empty() && !wants_upgrade,
+            upgrade: wants_upgrade.then(|| Upgrade::of(parts)).flatten(),
+        }
+    }
+}
+
+impl Upgrade {
+    fn of(parts: &mut Parts) -> Option<Self> {
+        Some(Self {
+            client: parts.extensions.remove()?,
+            recording: parts.extensions.remove(),
+        })
+    }
+}
+
+/// Whether a long-running request only looks on. The others may act in whatever method they are asked for.
+fn is_watch(parts: &Parts) -> bool {
+    let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let info = RequestInfo::of(parts.method.as_str(), target);
+    info.is_ok_and(|info| info.verb == "watch" && info.subresource.is_empty())
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Late => Self::Late,
+            Broken::Failed(error) if error.is_user() => Self::Body(error),
+            Broken::Failed(error) => Self::Broken(error),
+            // It was sent on a new connection, which closed at once.
+            Broken::Unsent(_) => Self::Unreachable(Unreachable::Closed),
+        }
+    }
+}
+
+/// A request without a body, again.
+fn copy(request: &Request<Upload>) -> Request<Upload> {
+    let mut copy = Request::new(Upload::Empty);
+    copy.uri_mut().clone_from(request.uri());
+    copy.method_mut().clone_from(request.method());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
