@@ -11,6 +11,7 @@
 //! | [`log`], [`webhook`] | the backends |
 //! | [`backend`], [`buffered`], [`truncate`], [`sink`] | modes, and how backends are put together |
 //! | [`durable`] | the mode that loses nothing |
+//! | [`policy_file`], [`metrics`] | the policy that changes while requests are on their way; the numbers |
 //!
 //! ```
 //! use http::HeaderMap;
@@ -65,6 +66,8 @@ pub mod event;
 pub mod latency;
 pub mod layer;
 pub mod log;
+pub mod metrics;
+pub mod policy_file;
 pub mod request;
 pub mod sink;
 pub mod truncate;
