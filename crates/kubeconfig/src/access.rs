@@ -13,7 +13,7 @@ use crate::file::{CODE, Kubeconfig, Missing};
 use crate::findings::Findings;
 use crate::in_cluster::InCluster;
 use crate::server::{ServerError, server_url};
-use crate::tls::{self, ClientTls, Known};
+use crate::tls::{self, ClientTls, KnownBy};
 use crate::user;
 
 /// How to reach a server.
@@ -124,7 +124,7 @@ impl Access {
     /// When the address is none, or the file cannot be used.
     pub fn direct(server: &str, authority: Option<&Path>) -> Result<Self, AccessError> {
         let server = server_url(server)?;
-        let known = authority.map_or(Ok(Known::BySystem), Known::by_file)?;
+        let known = authority.map_or(Ok(KnownBy::System), KnownBy::file)?;
         let tls =
             match server.scheme() {
                 "https" => Some(ClientTls::new(known, None).map_err(|problem| {
@@ -168,10 +168,10 @@ impl Access {
             Some(entry) => Cluster::read(entry, kubeconfig, folder, &mut findings),
             None => None,
         };
-        let credentials = match (&kubeconfig.user, &cluster) {
-            (Some(entry), Some(cluster)) => user::read(entry, cluster, folder, &mut findings),
-            _ => Credentials::none(),
-        };
+        let user = kubeconfig.user.as_ref();
+        let credentials = user.map_or_else(Credentials::none, |entry| {
+            user::read(entry, cluster.as_ref(), folder, &mut findings)
+        });
         match cluster {
             Some(cluster) if findings.errors.is_empty() => Ok(Self {
                 server: cluster.server,

@@ -13,7 +13,7 @@ use url::Url;
 use crate::file::{Entry, Kubeconfig};
 use crate::findings::Findings;
 use crate::server::server_url;
-use crate::tls::{ClientTls, Known};
+use crate::tls::{ClientTls, KnownBy};
 
 const FIELDS: [&str; 8] = [
     "server",
@@ -54,11 +54,11 @@ impl Cluster {
     ) -> Option<Self> {
         findings.unknown_fields(entry, "cluster", &FIELDS);
         let proxy = proxy(entry, findings);
-        let Some((text, place)) = findings.text(entry, "server") else {
+        if entry.get("server").is_none() {
             let help = "name the address: `server: https://HOST:PORT`";
             findings.error(&kubeconfig.place, "the cluster has no `server`", help);
-            return None;
-        };
+        }
+        let (text, place) = findings.text(entry, "server")?;
         let server = server_url(text)
             .map_err(|error| findings.error(place, error.to_string(), ""))
             .ok()?;
@@ -100,7 +100,13 @@ fn tls(
         return None;
     }
     let (known, authority) = if is_insecure {
-        (Known::ByNothing, Vec::new())
+        if let Some((_, place)) = entry.get("insecure-skip-tls-verify") {
+            let message =
+                format!("anybody on the way to {server} can pose as it and take the credentials");
+            let help = "remove `insecure-skip-tls-verify` and name the authority in `certificate-authority`";
+            findings.warning(place, message, help);
+        }
+        (KnownBy::Nothing, Vec::new())
     } else {
         known_by(entry, folder, findings)?
     };
@@ -118,13 +124,13 @@ fn tls(
 }
 
 /// By what the server is known, and the authorities' PEM text.
-fn known_by(entry: &Entry, folder: &Path, findings: &mut Findings) -> Option<(Known, Vec<u8>)> {
+fn known_by(entry: &Entry, folder: &Path, findings: &mut Findings) -> Option<(KnownBy, Vec<u8>)> {
     if entry.first(TLS.get(..2).unwrap_or_default()).is_none() {
-        return Some((Known::BySystem, Vec::new()));
+        return Some((KnownBy::System, Vec::new()));
     }
     let (source, place) = findings.pem(entry, "certificate-authority", folder)?;
     let content = findings.credentials(source.read().map_err(Into::into), place)?;
-    let known = findings.credentials(Known::by_pem(&Pem::new(&source, &content)), place)?;
+    let known = findings.credentials(KnownBy::pem(&Pem::new(&source, &content)), place)?;
     Some((known, content))
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::access::{Access, AccessError};
 use crate::credentials::{Authorization, Credentials};
-use crate::tls::{ClientTls, Known};
+use crate::tls::{ClientTls, KnownBy};
 use crate::token_file::TokenFile;
 
 /// Where the kubelet mounts a service account.
@@ -70,10 +70,10 @@ impl InCluster {
     fn tls(&self, server: &Url) -> Result<ClientTls, AccessError> {
         let path = self.folder.join("ca.crt");
         let known = if path.exists() {
-            Known::by_file(&path).map_err(unusable)?
+            KnownBy::file(&path).map_err(unusable)?
         } else {
             tracing::warn!(file = %path.display(), "the pod has no authorities for its API server; the machine's are used");
-            Known::BySystem
+            KnownBy::System
         };
         ClientTls::new(known, None).map_err(|problem| AccessError::NoAuthorities {
             server: server.to_string(),

@@ -3,10 +3,11 @@
 use kubevigil_yaml::{Kind, Node};
 
 /// Fields that are not for everybody's eyes, wherever they stand.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
+    "args",
     "auth-provider",
     "client-key-data",
-    "exec",
+    "env",
     "password",
     "token",
 ];
@@ -35,7 +36,9 @@ pub(crate) fn without_secrets(text: &str, root: &Node) -> String {
                         hide_user_of_url(&mut bytes, text, value);
                     }
                     open.push((value, is_secret || SECRETS.contains(&name)));
-                    open.push((key, is_secret));
+                    if is_secret {
+                        hide(&mut bytes, key.span.start, key.span.end);
+                    }
                 }
             }
         }

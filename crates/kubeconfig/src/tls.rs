@@ -20,30 +20,30 @@ pub struct ClientTls {
 }
 
 /// By what a server is known.
-pub(crate) enum Known {
+pub(crate) enum KnownBy {
     /// By what the kubeconfig names.
-    ByAuthorities {
+    Authorities {
         roots: RootCertStore,
         /// The same, as they are compared with a server's own certificate.
         certificates: Vec<CertificateDer<'static>>,
     },
     /// By the machine's authorities.
-    BySystem,
+    System,
     /// `insecure-skip-tls-verify`
-    ByNothing,
+    Nothing,
 }
 
-impl Known {
+impl KnownBy {
     /// By the authorities of a PEM file.
-    pub(crate) fn by_file(path: &Path) -> Result<Self, CredentialsError> {
+    pub(crate) fn file(path: &Path) -> Result<Self, CredentialsError> {
         let source = PemSource::File(path.to_owned());
         let content = source.read()?;
-        Self::by_pem(&Pem::new(&source, &content))
+        Self::pem(&Pem::new(&source, &content))
     }
 
     /// By the authorities of a PEM text.
-    pub(crate) fn by_pem(pem: &Pem<'_>) -> Result<Self, CredentialsError> {
-        Ok(Self::ByAuthorities {
+    pub(crate) fn pem(pem: &Pem<'_>) -> Result<Self, CredentialsError> {
+        Ok(Self::Authorities {
             roots: pem.root_store()?,
             certificates: pem.certificates()?,
         })
@@ -52,7 +52,7 @@ impl Known {
 
 impl ClientTls {
     /// Fails with a sentence if the machine has no authorities.
-    pub(crate) fn new(known: Known, name: Option<ServerName<'static>>) -> Result<Self, String> {
+    pub(crate) fn new(known: KnownBy, name: Option<ServerName<'static>>) -> Result<Self, String> {
         let verifier = verifier(known, name.clone()).map_err(|error| error.to_string())?;
         Ok(Self {
             verifier,
@@ -110,17 +110,17 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 }
 
 fn verifier(
-    known: Known,
+    known: KnownBy,
     name: Option<ServerName<'static>>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let provider = kubevigil_tls::provider();
     let (inner, trusted): (Arc<dyn ServerCertVerifier>, _) = match known {
-        Known::ByNothing => return Ok(Arc::new(Anybody(provider))),
-        Known::BySystem => {
+        KnownBy::Nothing => return Ok(Arc::new(Anybody(provider))),
+        KnownBy::System => {
             let system = rustls_platform_verifier::Verifier::new(provider)?;
             (Arc::new(system), Vec::new())
         }
-        Known::ByAuthorities {
+        KnownBy::Authorities {
             roots,
             certificates,
         } => {

@@ -41,14 +41,14 @@ const REFUSED: [(&str, &str); 5] = [
     ("as-user-extra", "name a user that may do it itself"),
 ];
 
-/// Reads the credentials for a cluster; there are none for http.
+/// Reads the credentials for a cluster; there are none for http. If the cluster is wrong, the user is read for its own mistakes.
 pub(crate) fn read(
     entry: &Entry,
-    cluster: &Cluster,
+    cluster: Option<&Cluster>,
     folder: &Path,
     findings: &mut Findings,
 ) -> Credentials {
-    if cluster.tls.is_none() {
+    if let Some(cluster) = cluster.filter(|cluster| cluster.tls.is_none()) {
         if let Some((field, place)) = entry.first(&FIELDS) {
             let server = &cluster.server;
             let message = format!(
@@ -128,7 +128,11 @@ fn by_file(
     let file = TokenFile::new(path, fallback);
     if let Err(error) = file.check() {
         if has_fallback {
-            findings.warning(place, format!("{error}: `token` is used as long"), UNREAD);
+            findings.warning(
+                place,
+                format!("{error}; until then `token` is used"),
+                UNREAD,
+            );
         } else {
             findings.error(place, error.to_string(), UNREAD);
         }
@@ -165,7 +169,7 @@ fn lonely(entry: &Entry, place: Option<&Place>, findings: &mut Findings) {
 
 fn with_plugin(
     entry: &Entry,
-    cluster: &Cluster,
+    cluster: Option<&Cluster>,
     folder: &Path,
     certificate: Option<Arc<Certificate>>,
     findings: &mut Findings,

@@ -30,7 +30,7 @@ const FIELDS: [&str; 7] = [
 /// Reads `exec`.
 pub(super) fn read(
     field: &Field,
-    cluster: &Cluster,
+    cluster: Option<&Cluster>,
     folder: &Path,
     findings: &mut Findings,
 ) -> Option<Command> {
@@ -44,7 +44,7 @@ pub(super) fn read(
     let environment = environment(&exec, findings);
     let mut spec = json!({"interactive": false});
     if findings.switch(&exec, "provideClusterInfo")
-        && let Some(spec) = spec.as_object_mut()
+        && let (Some(spec), Some(cluster)) = (spec.as_object_mut(), cluster)
     {
         spec.insert("cluster".to_owned(), cluster.exec_info.clone());
     }
