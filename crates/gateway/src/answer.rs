@@ -75,7 +75,7 @@ fn with_type(code: StatusCode, content_type: &'static str, body: String) -> Resp
 }
 
 /// A text as JSON, escaped as Go's encoder does it.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

@@ -1,0 +1,335 @@
+//! The gateway as a whole: from settings to a port that is served, and to its end.
+//!
+//! [`Gateway::bind`] reads every file and takes the port, so that mistakes show before anything is promised. [`Gateway::serve`]
+//! runs until it is told to stop. Then it drains: no new connections; requests in flight are answered, and each
+//! connection is told that it will close (`Connection: close`, GOAWAY); after the drain time-out what is left (watches,
+//! upgraded connections) is cut; their last events are kept, and the sink is closed.
+
+mod assembly;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kubevigil_kubeconfig::AccessError;
+use kubevigil_record::auditing::Auditing;
+use kubevigil_tls::{ClientCertificates, CredentialsError, Look, ServerCredentials, ServerFiles};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use self::assembly::Assembly;
+use crate::config::{ConfigError, GatewayConfig};
+use crate::connection::{self, Server};
+use crate::counters::GatewayCounters;
+use crate::forward::UpstreamError;
+use crate::identity::{Authenticator, IdentityError};
+use crate::throttle::Throttle;
+
+/// How often certificates and authorities are looked at for changes.
+const LOOK_FOR_CHANGES: Duration = Duration::from_secs(5);
+
+/// How long to wait when the system has no file descriptor left for a connection.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// How long the events of requests that were cut may take to be kept.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// A gateway that has its port, but does not serve yet.
+pub struct Gateway {
+    config: Arc<GatewayConfig>,
+    listener: TcpListener,
+    address: SocketAddr,
+    assembly: Assembly,
+    handle: Handle,
+    cut: CancellationToken,
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The gateway's certificate or key cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The upstream cannot be reached as it was asked for.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The upstream's address cannot be used.
+    #[error("gateway.upstream: {0}")]
+    Upstream(#[from] UpstreamError),
+    /// Nobody could be recognised as meant.
+    #[error("gateway.{0}")]
+    Identity(#[from] IdentityError),
+    /// There is nothing to impersonate with.
+    #[error(
+        "gateway.identity.mode is impersonate, but the gateway has no credentials of its own: name a kubeconfig that has some in \
+         gateway.upstream.kubeconfig, or set gateway.upstream.in_cluster"
+    )]
+    NothingToImpersonateWith,
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}{}", advice(source, *address))]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Drained {
+    /// Connections that were cut because their requests took longer than `drain_timeout_seconds`.
+    pub cut: usize,
+}
+
+/// Reaches into a gateway that serves. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    tls: Option<Arc<ServerCredentials>>,
+    authenticator: Arc<Authenticator>,
+    counters: Arc<GatewayCounters>,
+}
+
+/// Why changed files cannot be used; what was in use stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The gateway's certificate or key.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Authorities of clients.
+    #[error("gateway.{0}")]
+    Identity(#[from] IdentityError),
+}
+
+impl Gateway {
+    /// Checks the settings, reads all files, and takes the port. What is recorded, and where to, is up to `auditing`.
+    pub async fn bind(config: GatewayConfig, auditing: Arc<Auditing>) -> Result<Self, BindError> {
+        config.check()?;
+        let tls = server_credentials(&config)?.map(Arc::new);
+        let cut = CancellationToken::new();
+        let counters = Arc::<GatewayCounters>::default();
+        let assembly = Assembly::new(&config, auditing, &counters, cut.clone())?;
+        let (listener, address) = listen(config.listen).await?;
+        let handle = Handle {
+            tls,
+            authenticator: Arc::clone(&assembly.authenticator),
+            counters,
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            listener,
+            address,
+            assembly,
+            handle,
+            cut,
+        })
+    }
+
+    /// The address listened on, with the actual port when the settings say port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For reloading files and reading counters while it serves.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until `stop` is cancelled and requests in flight are answered, or their time is up. It then waits for the last
+    /// events and closes the sink of the auditing: nobody else has to drain it.
+    pub async fn serve(self, stop: CancellationToken) -> Drained {
+        let auditing = Arc::clone(&self.assembly.auditing);
+        // Whoever drops this future instead of stopping it leaves no connection behind.
+        let _cut_when_dropped = self.cut.clone().drop_guard();
+        let server = Arc::new(Server {
+            tls: self.handle.tls.clone(),
+            counters: Arc::clone(&self.handle.counters),
+            throttle: Throttle::default(),
+            tasks: TaskTracker::new(),
+            stop: stop.clone(),
+            cut: self.cut,
+            config: self.config,
+        });
+        let places = Arc::new(Semaphore::new(most_connections(&server.config)));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = accept(&server, &self.assembly, &self.listener, &places) => {}
+            () = watch_files(&self.handle) => {}
+        }
+        // From here on, new connections are refused by the system.
+        drop(self.listener);
+        let cut = drain(&server, &places).await;
+        if tokio::time::timeout(LAST_EVENTS, auditing.settle())
+            .await
+            .is_err()
+        {
+            warn!("events of requests that were cut are still on their way and may be lost");
+        }
+        auditing.close().await;
+        Drained { cut }
+    }
+}
+
+impl Handle {
+    /// Reads certificates and authorities again, whether they seem changed or not. What is broken stays as it was and is
+    /// returned, and logged.
+    pub fn reload(&self) -> Vec<ReloadError> {
+        self.look(true)
+    }
+
+    /// What is counted while serving.
+    pub fn counters(&self) -> &GatewayCounters {
+        &self.counters
+    }
+
+    fn look(&self, insist: bool) -> Vec<ReloadError> {
+        let mut errors: Vec<ReloadError> = Vec::new();
+        match self.tls.as_ref().map(|tls| tls.reload(insist)) {
+            Some(Ok(Look::Replaced)) => {
+                self.counters.reloads.add(1);
+                info!("the certificate has changed: new connections use the new one");
+            }
+            Some(Err(error)) => errors.push(error.into()),
+            Some(Ok(Look::Same)) | None => {}
+        }
+        let identity = self.authenticator.reload(insist);
+        errors.extend(identity.err().map(ReloadError::from));
+        self.counters.failed_reloads.add(errors.len() as u64);
+        for problem in &errors {
+            warn!(%problem, "changed files cannot be used: the old ones stay in use");
+        }
+        errors
+    }
+}
+
+fn server_credentials(
+    config: &GatewayConfig,
+) -> Result<Option<ServerCredentials>, CredentialsError> {
+    let Some(tls) = &config.tls else {
+        return Ok(None);
+    };
+    let files = ServerFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+    };
+    let clients = match config.asks_for_certificates() {
+        true => ClientCertificates::Asked,
+        false => ClientCertificates::None,
+    };
+    ServerCredentials::load(files, clients).map(Some)
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bound = TcpListener::bind(address).await;
+    let named = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match named {
+        Ok((actual, listener)) => Ok((listener, actual)),
+        Err(source) => Err(BindError::Listen { address, source }),
+    }
+}
+
+/// What to do when an address cannot be listened on.
+fn advice(error: &io::Error, address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "; another process has the port: `ss -ltnp 'sport = :{port}'` shows it; stop it or change gateway.listen"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "; no interface of this machine has the address {ip}: `ip address` lists them, 0.0.0.0 stands for all"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need privileges: choose a higher one in gateway.listen".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn most_connections(config: &GatewayConfig) -> usize {
+    config.max_connections.min(Semaphore::MAX_PERMITS)
+}
+
+/// Accepts connections for ever. When all places are taken, further ones wait in the system's queue.
+async fn accept(
+    server: &Arc<Server>,
+    assembly: &Assembly,
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) {
+    let stack = assembly.stack();
+    loop {
+        let Some(place) = place(server, places).await else {
+            return;
+        };
+        let (stream, address) = next(server, listener).await;
+        let serving = connection::serve(Arc::clone(server), stack.clone(), stream, address);
+        server.tasks.spawn(async move {
+            serving.await;
+            drop(place);
+        });
+    }
+}
+
+async fn place(server: &Server, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    server.counters.full.add(1);
+    if let Some(held_back) = server.throttle.pass() {
+        let most = server.config.max_connections;
+        let advice = "raise gateway.max_connections, or find out who holds so many";
+        warn!(
+            most,
+            held_back, advice, "all connections are taken: the next ones wait"
+        );
+    }
+    Arc::clone(places).acquire_owned().await.ok()
+}
+
+async fn next(server: &Server, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(problem) => {
+                if let Some(held_back) = server.throttle.pass() {
+                    warn!(%problem, held_back, "cannot accept a connection");
+                }
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+            }
+        }
+    }
+}
+
+async fn watch_files(handle: &Handle) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_CHANGES).await;
+        let handle = handle.clone();
+        // A panic there is reported by the runtime; the next look comes all the same.
+        let _ = tokio::task::spawn_blocking(move || handle.look(false)).await;
+    }
+}
+
+/// Waits for what is in flight, and cuts the rest. How many connections that were.
+async fn drain(server: &Server, places: &Semaphore) -> usize {
+    server.tasks.close();
+    let patience = server.config.drain_timeout();
+    let in_time = tokio::time::timeout(patience, server.tasks.wait()).await;
+    let left = most_connections(&server.config).saturating_sub(places.available_permits());
+    server.cut.cancel();
+    if in_time.is_err() {
+        warn!(
+            connections = left,
+            "connections were cut: watches, or requests that took too long"
+        );
+        // Nothing keeps a cut connection but a moment of processor time.
+        let _ = tokio::time::timeout(LAST_EVENTS, server.tasks.wait()).await;
+    }
+    left
+}
