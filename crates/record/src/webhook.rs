@@ -105,8 +105,24 @@ impl WebhookSink {
         Err(failure)
     }
 
+    /// One request, for whoever tries for ever: a receiver that asks to wait is not waited for here, and one that redirects has not taken
+    /// anything, since what it redirects to may get a GET without the list.
+    pub(crate) async fn post_once(&self, list: bytes::Bytes) -> Result<(), NotTaken> {
+        let response = self.receiver.post(list).await.map_err(NotTaken::new)?;
+        if !self.receiver.is_at(response.url()) {
+            let to = response.url();
+            let text = format!("the receiver redirects to {to}; name that address instead");
+            return Err(NotTaken::new(text));
+        }
+        let answer = Answer::of(response.status().as_u16(), response.headers());
+        answer.result.map_err(|failure| NotTaken {
+            retry_after: answer.retry_after,
+            ..failure
+        })
+    }
+
     /// One try: a request, and those that the receiver asks for.
-    pub(crate) async fn try_once(&self, list: &bytes::Bytes) -> Result<(), NotTaken> {
+    async fn try_once(&self, list: &bytes::Bytes) -> Result<(), NotTaken> {
         let mut asked = 0;
         loop {
             let answer = self.post(list.clone()).await?;
@@ -119,11 +135,7 @@ impl WebhookSink {
     }
 
     async fn post(&self, list: bytes::Bytes) -> Result<Answer, NotTaken> {
-        let posted = self.receiver.post(list).await;
-        let response = posted.map_err(|text| NotTaken {
-            text,
-            is_too_large: false,
-        })?;
+        let response = self.receiver.post(list).await.map_err(NotTaken::new)?;
         Ok(Answer::of(response.status().as_u16(), response.headers()))
     }
 

@@ -299,7 +299,8 @@ impl Courier {
                 "audit events cannot be delivered; they are kept and tried again"
             );
         }
-        sleep(self.backend.pause(self.failures)).await;
+        let asked = error.pause.unwrap_or_default();
+        sleep(asked.max(self.backend.pause(self.failures))).await;
     }
 }
 

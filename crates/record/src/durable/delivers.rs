@@ -77,6 +77,8 @@ pub struct DeliveryError {
     pub message: String,
     /// Fewer events at a time may be taken.
     pub is_too_large: bool,
+    /// The wait that the backend asks for, if it is longer than its own.
+    pub pause: Option<Duration>,
 }
 
 impl DeliveryError {
@@ -85,6 +87,7 @@ impl DeliveryError {
         Self {
             message: message.into(),
             is_too_large: false,
+            pause: None,
         }
     }
 }

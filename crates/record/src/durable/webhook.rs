@@ -19,9 +19,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A webhook that gets each event at least once, in order, one batch after another.
 ///
-/// What a try is, and what counts as taken, is as in the other modes; the waits between tries grow as theirs do, up to a minute.
-/// They never end: a receiver that answers 400 for ever is asked for ever, as one that is away. Only 413 changes
-/// anything: the next try has half as many events.
+/// What counts as taken is as in the other modes, but for redirects: the page that one leads to is no receipt, and what it leads to may
+/// have got no events. The waits between tries grow as theirs do, up to a minute, and the receiver may ask for as much with
+/// `Retry-After`. They never end: one that answers 400 for ever is asked for ever, as one that is away. Only 413
+/// changes anything: the next try has half as many events.
 pub struct WebhookDelivery {
     webhook: WebhookSink,
     pace: Pace,
@@ -68,11 +69,12 @@ impl Delivers for WebhookDelivery {
 
     async fn deliver(&self, events: &[Bytes]) -> Result<usize, DeliveryError> {
         let list = list_of(events.iter().map(Bytes::as_ref));
-        match self.webhook.try_once(&list.into()).await {
+        match self.webhook.post_once(list.into()).await {
             Ok(()) => Ok(events.len()),
             Err(failure) => Err(DeliveryError {
                 message: failure.text,
                 is_too_large: failure.is_too_large,
+                pause: failure.retry_after.map(|wait| wait.min(LONGEST_PAUSE)),
             }),
         }
     }

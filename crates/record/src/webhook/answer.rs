@@ -21,6 +21,18 @@ pub(crate) struct NotTaken {
     pub(crate) text: String,
     /// A smaller batch might be taken.
     pub(crate) is_too_large: bool,
+    /// How long the receiver asks to wait.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl NotTaken {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_too_large: false,
+            retry_after: None,
+        }
+    }
 }
 
 impl Answer {
@@ -38,8 +50,8 @@ impl Answer {
         };
         Self {
             result: result.map_err(|text| NotTaken {
-                text,
                 is_too_large: code == 413,
+                ..NotTaken::new(text)
             }),
             retry_after: seconds.filter(|_| may_ask).map(Duration::from_secs),
         }

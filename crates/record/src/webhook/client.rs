@@ -69,6 +69,16 @@ impl WebhookSink {
 }
 
 impl Receiver {
+    /// Whether an answer from this URL is the receiver's own, and not of one that it redirects to.
+    pub(super) fn is_at(&self, reached: &Url) -> bool {
+        let named = match self {
+            Self::Given { url, .. } => url,
+            Self::Named(client) => &client.access().server,
+        };
+        let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
+        named.origin() == reached.origin() && path(named) == path(reached)
+    }
+
     /// Posts a list; what kept it from being answered if it was not.
     pub(super) async fn post(&self, list: Bytes) -> Result<Response, String> {
         match self {

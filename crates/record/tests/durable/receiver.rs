@@ -89,6 +89,18 @@ impl Receiver {
     }
 }
 
+impl State {
+    /// Notes a list; how it is answered.
+    fn take(&self, ids: Vec<String>) -> u16 {
+        let status = match ids.len() > self.most.load(Ordering::Relaxed) {
+            true => 413,
+            false => self.status.load(Ordering::Relaxed),
+        };
+        self.lists.lock().unwrap().push((status, ids));
+        status
+    }
+}
+
 impl Drop for Receiver {
     fn drop(&mut self) {
         self.task.abort();
@@ -96,33 +108,38 @@ impl Drop for Receiver {
 }
 
 async fn answer(mut stream: TcpStream, state: Arc<State>) {
-    let Some(body) = body(&mut stream).await else {
+    let Some((head, body)) = request(&mut stream).await else {
         return;
     };
-    let ids = ids_of(&serde_json::from_slice(&body).unwrap());
-    let is_too_large = ids.len() > state.most.load(Ordering::Relaxed);
-    let status = if is_too_large {
-        413
+    let status = if head.contains(" /moved ") {
+        200
     } else {
-        state.status.load(Ordering::Relaxed)
+        state.take(ids_of(&serde_json::from_slice(&body).unwrap()))
     };
-    state.lists.lock().unwrap().push((status, ids));
+    let more = match status {
+        302 | 308 => "Location: /moved\r\n",
+        429 => "Retry-After: 1\r\n",
+        _ => "",
+    };
     if status != HANG_UP {
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{more}Connection: close\r\n\r\n");
         let _ = stream.write_all(head.as_bytes()).await;
     }
 }
 
-/// The body of a request; `None` when the connection ends before it does.
-async fn body(stream: &mut TcpStream) -> Option<Vec<u8>> {
+/// A request's head, and its body; `None` when the connection ends before it does.
+async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..at]).to_ascii_lowercase();
-            let (_, length) = head.split_once("content-length: ")?;
+            let length = head
+                .split_once("content-length: ")
+                .map_or("0", |(_, rest)| rest);
             let length: usize = length.split("\r\n").next()?.parse().ok()?;
             if bytes.len() >= at + 4 + length {
-                return Some(bytes.split_off(at + 4));
+                return Some((head, bytes.split_off(at + 4)));
             }
         }
         let mut part = [0; 65_536];

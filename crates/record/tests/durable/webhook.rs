@@ -87,7 +87,7 @@ async fn a_receiver_that_is_away_for_a_while_misses_nothing() {
 
 #[tokio::test]
 async fn a_receiver_that_refuses_for_long_gets_everything_in_the_end() {
-    for status in [500, 400, 401, 302, HANG_UP] {
+    for status in [500, 400, 401, 302, 308, HANG_UP] {
         let folder = tempfile::tempdir().unwrap();
         let receiver = Receiver::start();
         receiver.answers(status);
@@ -102,6 +102,25 @@ async fn a_receiver_that_refuses_for_long_gets_everything_in_the_end() {
         wait_until_delivered(&backend).await;
         assert_eq!(receiver.ids(|status| status == 200), expected, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_to_wait_is_left_alone_for_so_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start();
+    receiver.answers(429);
+    let backend = open(folder.path(), webhook(receiver.address), LONG);
+    let expected = emit(&backend, 0..1).await;
+    wait_for("the first try", || !receiver.lists().is_empty()).await;
+    receiver.answers(200);
+    let start = std::time::Instant::now();
+    wait_until_delivered(&backend).await;
+    assert!(
+        start.elapsed() > Duration::from_millis(900),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(receiver.ids(|status| status == 200), expected);
 }
 
 #[tokio::test]
