@@ -1,11 +1,18 @@
 //! The way through a proxy.
 
+use std::env;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use kubevigil_kubeconfig::Access;
+
 use crate::server::{Server, ask};
+
+/// Names the kubeconfig for [`in_another_environment`].
+const KUBECONFIG: &str = "KUBEVIGIL_TEST_KUBECONFIG";
 
 /// A proxy for CONNECT that notes what it was asked, and connects to one port whatever the name.
 async fn proxy(target: u16) -> (u16, Arc<Mutex<Vec<String>>>) {
@@ -70,4 +77,45 @@ async fn through_a_proxy_another_name_is_checked_though_not_asked_for() {
     assert_eq!(server.seen()[0].name, None);
     let other = server.client(&cluster("other.example"), "token: a");
     assert!(ask(&other).await.is_err());
+}
+
+/// Asks the server of a kubeconfig in a process of its own, with this `HTTPS_PROXY`.
+async fn ask_with_proxy(server: &Server, address: &str, proxy: u16) -> bool {
+    let cluster = format!("server: {address}, certificate-authority: ca.crt");
+    let status = tokio::process::Command::new(env::current_exe().unwrap())
+        .args(["--exact", "proxies::in_another_environment"])
+        .env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}"))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .env(KUBECONFIG, server.kubeconfig(&cluster, "token: a"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.await.unwrap().success()
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_used_but_not_for_this_machine() {
+    let server = Server::start(&["audit.example", "127.0.0.1"]).await;
+    let (port, asked) = proxy(server.port).await;
+    assert!(ask_with_proxy(&server, "https://audit.example:8765", port).await);
+    let there = std::mem::take(&mut *asked.lock().unwrap());
+    assert_eq!(there.len(), 1);
+    assert!(
+        there[0].starts_with("CONNECT audit.example:8765 "),
+        "{}",
+        there[0]
+    );
+    assert!(ask_with_proxy(&server, "https://127.0.0.1:PORT", port).await);
+    assert!(asked.lock().unwrap().is_empty());
+    assert_eq!(server.seen().len(), 2);
+}
+
+/// The child of [`ask_with_proxy`]; nothing to do otherwise.
+#[tokio::test]
+async fn in_another_environment() {
+    if let Some(path) = env::var_os(KUBECONFIG) {
+        let access = Access::load(path.as_ref(), None).unwrap();
+        assert_eq!(ask(&access.client().unwrap()).await, Ok(200));
+    }
 }
