@@ -1,5 +1,6 @@
 //! How to reach a server: what follows from a kubeconfig or from the pod that this process runs in.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kubevigil_diagnostics::{Diagnostic, Severity};
@@ -20,7 +21,9 @@ use crate::user;
 ///
 /// Certificates, keys and token files are read when it is made, so that mistakes show at the start, and client certificates and tokens
 /// again while it lives. The authorities are those of the start.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows neither credentials nor the proxy, whose URL may hold a password.
+#[derive(Clone)]
 pub struct Access {
     /// The server: http or https, its path without a slash at the end, no query.
     pub server: Url,
@@ -236,6 +239,17 @@ impl Access {
         for warning in &self.warnings {
             tracing::warn!("{}", line(warning));
         }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("server", &self.server.as_str())
+            .field("tls", &self.tls)
+            .field("has_proxy", &self.proxy.is_some())
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,6 +25,11 @@ use crate::tls;
 /// How long a request may take with its answer's body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a connection is asked whether it still lives, and for how long it may be silent; client-go's figures. A server that is gone
+/// without a word would otherwise swallow requests until the system gives its connection up, a quarter of an hour later.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(15);
+
 /// What a server reads of who asks.
 const AGENT: &str = concat!("kubevigil/", env!("CARGO_PKG_VERSION"));
 
@@ -134,6 +139,10 @@ pub(crate) fn http_client(access: &Access) -> Result<reqwest::Client, AccessErro
     let mut builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .timeout(PATIENCE)
+        .tcp_keepalive(PING)
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PONG)
+        .http2_keep_alive_while_idle(true)
         .tls_backend_preconfigured(config);
     if let Some(proxy) = &access.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone()).map_err(AccessError::Client)?;

@@ -27,7 +27,7 @@ pub(crate) enum Authorization {
     /// `tokenFile`
     File(TokenFile),
     /// `exec`
-    Plugin(Plugin),
+    Plugin(Arc<Plugin>),
 }
 
 /// Why there are no credentials at the moment. A later call may have some.

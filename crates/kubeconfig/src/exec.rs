@@ -62,20 +62,29 @@ struct Granted {
 }
 
 impl Plugin {
-    pub(crate) fn new(command: Command, certificate: Option<Arc<Certificate>>) -> Self {
-        Self {
+    pub(crate) fn new(command: Command, certificate: Option<Arc<Certificate>>) -> Arc<Self> {
+        Arc::new(Self {
             command,
             certificate,
             granted: ArcSwapOption::empty(),
             failed: Mutex::new(None),
-        }
+        })
     }
 
-    /// The header of the moment; the certificate was handed on.
-    pub(crate) async fn current(&self) -> Result<Option<HeaderValue>, CredentialError> {
+    /// The header of the moment; the certificate was handed on. A run goes on when nobody waits for it any more: impatient callers would
+    /// otherwise start one after the other, and never see the end of any.
+    pub(crate) async fn current(self: &Arc<Self>) -> Result<Option<HeaderValue>, CredentialError> {
         if let Some(granted) = self.valid() {
             return Ok(granted.header.clone());
         }
+        let plugin = Arc::clone(self);
+        let renewal = tokio::spawn(async move { plugin.renew().await });
+        let renewed = renewal.await;
+        renewed
+            .unwrap_or_else(|_| Err(self.error("was given up, since this process ends".to_owned())))
+    }
+
+    async fn renew(&self) -> Result<Option<HeaderValue>, CredentialError> {
         let mut failed = self.failed.lock().await;
         if let Some(granted) = self.valid() {
             return Ok(granted.header.clone());

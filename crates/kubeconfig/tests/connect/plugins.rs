@@ -80,6 +80,20 @@ async fn a_plugin_runs_once_for_all_who_wait_and_is_told_what_it_needs() {
 }
 
 #[tokio::test]
+async fn a_run_goes_on_when_its_caller_has_gone() {
+    let script = format!("sleep 0.3\n{}", credential(&json!({"token": "a"})));
+    let server = server_with(&script).await;
+    let access = server.access(CA, &user("")).unwrap();
+    for _ in 0..3 {
+        let asked = access.credentials.authorization();
+        let patience = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(patience, asked).await.is_err());
+    }
+    assert!(access.credentials.authorization().await.unwrap().is_some());
+    assert_eq!(runs(&server), 1);
+}
+
+#[tokio::test]
 async fn what_has_expired_is_asked_for_again() {
     let status = json!({"token": "a", "expirationTimestamp": "2020-01-01T00:00:00Z"});
     let server = server_with(&credential(&status)).await;

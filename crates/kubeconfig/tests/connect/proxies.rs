@@ -44,6 +44,7 @@ async fn a_proxy_of_the_kubeconfig_is_used_with_its_password() {
     );
     let client = server.client(&cluster, "token: a");
     assert_eq!(ask(&client).await, Ok(200));
+    assert!(!format!("{:?}", client.access()).contains("jane"));
     let asked = asked.lock().unwrap();
     assert!(
         asked[0].starts_with("CONNECT audit.example:8765 HTTP/1.1\r\n"),
