@@ -1,6 +1,7 @@
 //! A proxy between here and the upstream (`proxy-url`), asked to open a tunnel (RFC 9110 9.3.6).
 
 use std::future::poll_fn;
+use std::pin::pin;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,12 +49,13 @@ impl Proxy {
         port: u16,
     ) -> Result<TcpStream, Unreachable> {
         let (mut sender, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let answer = sender.send_request(self.request(host, port)?);
-        let driven = async {
-            poll_fn(|context| connection.poll_without_shutdown(context)).await?;
-            Ok(connection)
-        };
-        let (answer, connection) = tokio::try_join!(answer, driven)?;
+        let mut answer = pin!(sender.send_request(self.request(host, port)?));
+        let answer = poll_fn(|context| {
+            // What goes wrong is told to the one who waits for the answer.
+            let _ = connection.poll_without_shutdown(context);
+            answer.as_mut().poll(context)
+        });
+        let answer = answer.await?;
         if answer.status().is_success() {
             return Ok(connection.into_parts().io.into_inner());
         }

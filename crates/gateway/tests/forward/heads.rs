@@ -1,0 +1,112 @@
+//! What the upstream sees of a request's head, and the client of an answer's.
+
+use crate::wire::{Between, Wanted};
+
+/// What the upstream sees of a request.
+async fn seen(between: &Between, request: &str) -> String {
+    let _client = between.client(request).await;
+    let seen = between.accept().await.head().await;
+    let address = between.upstream.local_addr().unwrap();
+    seen.replace(&address.to_string(), "UPSTREAM")
+}
+
+#[tokio::test]
+async fn the_upstream_is_asked_for_the_same_bytes() {
+    let between = Between::usual().await;
+    for target in [
+        "/",
+        "/api/v1//pods?x=%2f&y=a+b;c",
+        "/a/../b/./c",
+        "/?",
+        "/%2e%2e/%00?%zz",
+    ] {
+        let seen = seen(
+            &between,
+            &format!("GET {target} HTTP/1.1\r\nhost: g\r\n\r\n"),
+        )
+        .await;
+        let first = seen.lines().next().unwrap();
+        assert_eq!(first, format!("GET {target} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
+async fn the_path_of_the_servers_address_comes_first() {
+    let between = Between::start(Wanted {
+        prefix: "/k8s/clusters/c-1/",
+        ..Wanted::default()
+    })
+    .await;
+    let seen = seen(&between, "GET /api?x HTTP/1.1\r\nhost: g\r\n\r\n").await;
+    assert!(
+        seen.starts_with("GET /k8s/clusters/c-1/api?x HTTP/1.1\n"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_arrives_with_its_own_headers() {
+    let between = Between::usual().await;
+    let request = "GET /api HTTP/1.1\r\nHost: gateway.example\r\nUser-Agent: kubectl\r\nAccept-Encoding: gzip\r\nAudit-ID: 7\r\n\
+                   Authorization: Bearer t\r\nImpersonate-User: jane\r\nX-Remote-User: root\r\nX_Remote_Group: root\r\n\
+                   Impersonate_User: root\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: keep-alive, X-Hop, Authorization\r\n\
+                   X-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authorization: Basic x\r\nTE: gzip\r\n\r\n";
+    assert_eq!(
+        seen(&between, request).await,
+        "GET /api HTTP/1.1\naccept-encoding: gzip\naudit-id: 7\nauthorization: Bearer t\nhost: UPSTREAM\n\
+         impersonate-user: jane\nuser-agent: kubectl\nx-forwarded-for: 192.0.2.1, 127.0.0.1"
+    );
+}
+
+#[tokio::test]
+async fn an_old_client_speaks_to_the_upstream_as_a_new_one() {
+    let between = Between::usual().await;
+    let seen = seen(&between, "GET /api HTTP/1.0\r\n\r\n").await;
+    assert_eq!(
+        seen,
+        "GET /api HTTP/1.1\nhost: UPSTREAM\nx-forwarded-for: 127.0.0.1"
+    );
+}
+
+#[tokio::test]
+async fn a_change_to_http2_is_not_passed_on() {
+    let between = Between::usual().await;
+    let request = "GET /api HTTP/1.1\r\nhost: g\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+    assert_eq!(
+        seen(&between, request).await,
+        "GET /api HTTP/1.1\nhost: UPSTREAM\nx-forwarded-for: 127.0.0.1"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_arrives_with_its_own_headers() {
+    let between = Between::usual().await;
+    let mut client = between.client("GET /api HTTP/1.1\r\nhost: g\r\n\r\n").await;
+    let mut server = between.accept().await;
+    server.head().await;
+    server
+        .send(
+            "HTTP/1.1 418 Short And Stout\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nAudit-Id: upstream\r\n\
+             Warning: 299 - \"x\"\r\nWarning: 299 - \"y\"\r\nContent-Length: 0\r\nUpgrade: h2c\r\n\r\n",
+        )
+        .await;
+    assert_eq!(
+        client.head().await,
+        "HTTP/1.1 418 Short And Stout\ncontent-length: 0\nwarning: 299 - \"x\"\nwarning: 299 - \"y\""
+    );
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_no_answer() {
+    let between = Between::usual().await;
+    let mut client = between.client("GET /api HTTP/1.1\r\nhost: g\r\n\r\n").await;
+    let mut server = between.accept().await;
+    server.head().await;
+    server
+        .send(&format!(
+            "HTTP/1.1 200 OK\r\nx: {}\r\n",
+            "y".repeat(300_000)
+        ))
+        .await;
+    assert!(client.head().await.starts_with("HTTP/1.1 502"));
+}
