@@ -175,7 +175,10 @@ impl Authenticator {
         judgement.map_err(|refused| {
             tracing::debug!(reason = %refused, "a caller was refused");
             let has_certificate = peer.is_some_and(|peer| !peer.certificates.is_empty());
-            let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+            let target = parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str());
             Refusal {
                 status: refused.status(),
                 message: match refused {
@@ -306,8 +309,7 @@ fn keyed() -> Result<Keyed, IdentityError> {
 
 fn vouchers(setting: &'static str, path: PathBuf) -> Result<Vouchers, IdentityError> {
     let authorities = Authorities::load(path);
-    let authorities =
-        authorities.map_err(|error| IdentityError::Authorities { setting, error })?;
+    let authorities = authorities.map_err(|error| IdentityError::Authorities { setting, error })?;
     Ok(Vouchers::new(authorities, keyed()?))
 }
 

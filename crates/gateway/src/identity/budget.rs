@@ -69,7 +69,7 @@ mod tests {
     async fn after_a_burst_only_so_many_a_second_may_ask() {
         let budget = Budget::new(100, 5);
         let start = SystemTime::UNIX_EPOCH;
-        let mut asked = |now: SystemTime| (0..100).filter(|_| budget.take(now)).count();
+        let asked = |now: SystemTime| (0..100).filter(|_| budget.take(now)).count();
         assert_eq!(asked(start), 10);
         assert_eq!(asked(start), 0);
         assert_eq!(asked(start + Duration::from_secs(1)), 5);

@@ -182,7 +182,9 @@ mod tests {
     fn values_are_good_for_their_time_only() {
         let remembered = Remembered::new(10);
         remembered.put(key(1), "a", at(100), at(110));
-        let found: Vec<_> = [99, 100, 109, 110].map(|second| remembered.get(&key(1), at(second))).into();
+        let found: Vec<_> = [99, 100, 109, 110]
+            .map(|second| remembered.get(&key(1), at(second)))
+            .into();
         assert_eq!(found, [None, Some("a"), Some("a"), None]);
         assert_eq!(remembered.get(&key(2), at(100)), None);
     }
@@ -228,7 +230,11 @@ mod tests {
     async fn who_goes_away_leaves_nothing_behind() {
         let shared: Shared<u8> = Shared::new();
         let waiting = shared.ask(key(1), std::future::pending);
-        assert!(tokio::time::timeout(Duration::from_millis(5), waiting).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), waiting)
+                .await
+                .is_err()
+        );
         assert!(lock(&shared.under_way).is_empty());
         assert_eq!(shared.ask(key(1), || async { 7 }).await, 7);
     }

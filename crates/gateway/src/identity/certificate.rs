@@ -13,7 +13,9 @@ use kubevigil_record::event::UserInfo;
 use kubevigil_tls::{Authorities, CredentialsError};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::oid_registry::{OID_X509_COMMON_NAME, OID_X509_ORGANIZATION_NAME, Oid, asn1_rs::oid};
+use x509_parser::oid_registry::{
+    OID_X509_COMMON_NAME, OID_X509_ORGANIZATION_NAME, Oid, asn1_rs::oid,
+};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
@@ -64,7 +66,9 @@ impl Vouchers {
     ) -> Result<Subject, Refused> {
         let generation = self.authorities.generation().to_le_bytes();
         let parts = chain.iter().map(AsRef::as_ref);
-        let key = self.keyed.of(std::iter::once(generation.as_slice()).chain(parts));
+        let key = self
+            .keyed
+            .of(std::iter::once(generation.as_slice()).chain(parts));
         if let Some(subject) = self.remembered.get(&key, now) {
             return Ok(subject);
         }
@@ -93,7 +97,10 @@ impl Vouchers {
         let subject = subject(certificate.subject(), leaf);
         let subject = subject.map_err(|problem| refused(&name, problem.to_owned()))?;
         let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-        Ok((subject, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
+        Ok((
+            subject,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        ))
     }
 }
 
@@ -111,7 +118,8 @@ impl Subject {
 }
 
 fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Of several common names the last counts, as in Go. Of uids there may be one.

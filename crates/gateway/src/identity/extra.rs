@@ -73,7 +73,8 @@ mod tests {
         fn what_is_written_is_what_is_read(key in any::<String>()) {
             let written = encode(&key);
             prop_assert!(!written.bytes().any(|byte| byte.is_ascii_uppercase()));
-            prop_assert!(http::HeaderName::from_bytes(format!("impersonate-extra-{written}").as_bytes()).is_ok());
+            let name = format!("impersonate-extra-{written}");
+            prop_assert!(http::HeaderName::from_bytes(name.as_bytes()).is_ok());
             prop_assert_eq!(extra_key(&written), key.as_bytes());
         }
 

@@ -27,7 +27,10 @@ pub(super) struct FrontProxy {
 
 impl FrontProxy {
     /// Fails when a header of the configuration could not be one.
-    pub(super) fn new(config: &FrontProxyConfig, vouchers: Vouchers) -> Result<Self, InvalidHeaderName> {
+    pub(super) fn new(
+        config: &FrontProxyConfig,
+        vouchers: Vouchers,
+    ) -> Result<Self, InvalidHeaderName> {
         let prefixes = names(&config.extra_headers_prefixes)?;
         Ok(Self {
             vouchers,
@@ -35,7 +38,10 @@ impl FrontProxy {
             users: names(&config.username_headers)?,
             uids: names(&config.uid_headers)?,
             groups: names(&config.group_headers)?,
-            extra_prefixes: prefixes.iter().map(|name| name.as_str().to_owned()).collect(),
+            extra_prefixes: prefixes
+                .iter()
+                .map(|name| name.as_str().to_owned())
+                .collect(),
         })
     }
 
@@ -96,7 +102,10 @@ impl FrontProxy {
                     continue;
                 };
                 let key = text(name, &extra_key(key))?;
-                extra.entry(key).or_default().push(text(name, value.as_bytes())?);
+                extra
+                    .entry(key)
+                    .or_default()
+                    .push(text(name, value.as_bytes())?);
             }
         }
         Ok(extra)

@@ -80,7 +80,9 @@ impl<'t> Jwt<'t> {
     pub(super) fn is_for(&self, audiences: &[String]) -> bool {
         let wanted = |audience: &Value| {
             let audience = audience.as_str();
-            audiences.iter().any(|wanted| Some(wanted.as_str()) == audience)
+            audiences
+                .iter()
+                .any(|wanted| Some(wanted.as_str()) == audience)
         };
         match self.claims.get("aud") {
             Some(Value::Array(list)) => list.iter().any(wanted),
@@ -95,7 +97,9 @@ impl<'t> Jwt<'t> {
         now: SystemTime,
         leeway: &Leeway,
     ) -> Result<SystemTime, TimeError> {
-        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let now = seconds.as_secs_f64();
         let expiry = self.seconds("exp").ok_or(TimeError::Endless)?;
         if now - leeway.after.as_secs_f64() >= expiry {
@@ -117,7 +121,11 @@ impl<'t> Jwt<'t> {
     /// A time, in seconds since 1970. A time that is no number is a time that has passed, or has not come.
     fn seconds(&self, claim: &str) -> Option<f64> {
         let value = self.claims.get(claim)?;
-        let unusable = if claim == "exp" { f64::NEG_INFINITY } else { f64::INFINITY };
+        let unusable = if claim == "exp" {
+            f64::NEG_INFINITY
+        } else {
+            f64::INFINITY
+        };
         Some(value.as_f64().unwrap_or(unusable))
     }
 }
@@ -169,7 +177,10 @@ mod tests {
             (token(good, "[]"), false),
             (token(good, "{"), false),
             (token("{}", "{}"), false),
-            (token(r#"{"alg":"RS256","crit":["b64"],"b64":false}"#, "{}"), false),
+            (
+                token(r#"{"alg":"RS256","crit":["b64"],"b64":false}"#, "{}"),
+                false,
+            ),
             (token(r#"{"alg":"RS256","alg":"RS384"}"#, "{}"), false),
             (token(good, "{}") + ".x", false),
             (r#"{"payload":"","signatures":[]}"#.to_owned(), false),
@@ -183,7 +194,9 @@ mod tests {
 
     #[test]
     fn no_algorithm_without_a_public_key_has_a_name() {
-        for name in ["none", "None", "", "HS256", "HS384", "HS512", "EdDSA", "rs256", "ES512"] {
+        for name in [
+            "none", "None", "", "HS256", "HS384", "HS512", "EdDSA", "rs256", "ES512",
+        ] {
             assert_eq!(SigningAlgorithm::parse(name), None, "{name}");
         }
     }
@@ -230,7 +243,11 @@ mod tests {
         ];
         for (claims, expected) in cases {
             let token = token(r#"{"alg":"RS256"}"#, claims);
-            assert_eq!(Jwt::read(&token).unwrap().is_for(&audiences), expected, "{claims}");
+            assert_eq!(
+                Jwt::read(&token).unwrap().is_for(&audiences),
+                expected,
+                "{claims}"
+            );
         }
     }
 

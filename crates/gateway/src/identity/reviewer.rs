@@ -52,9 +52,8 @@ pub enum ReviewError {
 
 /// Reads an answer whole, if it is not too long.
 pub(super) async fn whole_body(mut answer: reqwest::Response) -> Result<Bytes, ReviewError> {
-    let unreachable = |error: reqwest::Error| {
-        ReviewError::Unreachable(with_causes(&error.without_url()))
-    };
+    let unreachable =
+        |error: reqwest::Error| ReviewError::Unreachable(with_causes(&error.without_url()));
     let mut body = BytesMut::new();
     while let Some(part) = answer.chunk().await.map_err(unreachable)? {
         if body.len() + part.len() > LONGEST {
@@ -74,7 +73,11 @@ impl UpstreamReviewer {
         Self(client)
     }
 
-    async fn ask(&self, request: http::request::Builder, body: Bytes) -> Result<Bytes, ReviewError> {
+    async fn ask(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Bytes, ReviewError> {
         let request = request.header(ACCEPT, JSON).body(body);
         let request = request.map_err(|error| ReviewError::Unreadable(error.to_string()))?;
         let path = request.uri().path().to_owned();

@@ -35,7 +35,11 @@ pub(super) struct TokenReviews {
 }
 
 impl TokenReviews {
-    pub(super) fn new(config: &TokenReviewConfig, upstream: Arc<dyn Reviewer>, keyed: Keyed) -> Self {
+    pub(super) fn new(
+        config: &TokenReviewConfig,
+        upstream: Arc<dyn Reviewer>,
+        keyed: Keyed,
+    ) -> Self {
         Self {
             upstream,
             audiences: config.audiences.clone(),
@@ -98,7 +102,10 @@ impl TokenReviews {
         }
         let is_meant = |audience: &String| self.audiences.contains(audience);
         if !self.audiences.is_empty() && !status.audiences.iter().any(is_meant) {
-            let problem = format!("its audiences {:?} are none of the wanted", status.audiences);
+            let problem = format!(
+                "its audiences {:?} are none of the wanted",
+                status.audiences
+            );
             return Err(Refused::Review(problem));
         }
         let user = status.user;

@@ -122,7 +122,9 @@ impl Authoriser {
         if let Some(decision) = self.remembered.get(&key, now) {
             return decision;
         }
-        self.under_way.ask(key, || self.ask(key, question, now)).await
+        self.under_way
+            .ask(key, || self.ask(key, question, now))
+            .await
     }
 
     async fn ask(&self, key: Key, question: Bytes, now: SystemTime) -> Decision {
@@ -130,7 +132,9 @@ impl Authoriser {
             return Decision::Flood;
         };
         let answer = match self.upstream.review(PATH, question).await {
-            Ok(answer) => serde_json::from_slice::<Answer>(&answer).map_err(|error| error.to_string()),
+            Ok(answer) => {
+                serde_json::from_slice::<Answer>(&answer).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         let decision = match answer {
@@ -140,7 +144,8 @@ impl Authoriser {
             },
             Err(problem) => return Decision::Unasked(problem),
         };
-        self.remembered.put(key, decision.clone(), now, now + REMEMBER);
+        self.remembered
+            .put(key, decision.clone(), now, now + REMEMBER);
         decision
     }
 }
@@ -203,7 +208,11 @@ impl Attributes<'_> {
         if !reason.is_empty() {
             message.extend([": ", reason]);
         }
-        let parts = [("name", self.name), ("group", self.group), ("kind", self.resource)];
+        let parts = [
+            ("name", self.name),
+            ("group", self.group),
+            ("kind", self.resource),
+        ];
         let parts = parts.iter().filter(|(_, value)| !value.is_empty());
         let parts: Vec<String> = parts
             .map(|(key, value)| format!("\"{key}\":{}", answer::quote(value)))

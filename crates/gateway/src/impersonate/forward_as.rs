@@ -81,9 +81,8 @@ impl ForwardAs {
 
 /// Removes every header that impersonates, and every one that could be taken for one.
 pub(super) fn remove_all(headers: &mut HeaderMap) {
-    let impersonates = |name: &&HeaderName| {
-        name.as_str().replace('_', "-").starts_with("impersonate-")
-    };
+    let impersonates =
+        |name: &&HeaderName| name.as_str().replace('_', "-").starts_with("impersonate-");
     let names: Vec<HeaderName> = headers.keys().filter(impersonates).cloned().collect();
     for name in names {
         headers.remove(name);
@@ -94,7 +93,9 @@ pub(super) fn remove_all(headers: &mut HeaderMap) {
 fn value(part: &'static str, text: &str) -> Result<HeaderValue, Unwritable> {
     let is_trimmed = text.trim_matches([' ', '\t']).len() == text.len();
     let value = HeaderValue::from_bytes(text.as_bytes()).ok();
-    value.filter(|_| is_trimmed).ok_or_else(|| changed(part, text))
+    value
+        .filter(|_| is_trimmed)
+        .ok_or_else(|| changed(part, text))
 }
 
 fn changed(part: &'static str, text: &str) -> Unwritable {

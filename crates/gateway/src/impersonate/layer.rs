@@ -157,9 +157,7 @@ fn pass<B>(request: &mut Request<B>) {
 }
 
 /// Mode `impersonate`: who asks, and whom they want to be. Takes the headers away.
-fn claim<B>(
-    request: &mut Request<B>,
-) -> Result<(UserInfo, Option<UserInfo>), Response<OwnBody>> {
+fn claim<B>(request: &mut Request<B>) -> Result<(UserInfo, Option<UserInfo>), Response<OwnBody>> {
     let headers = request.headers();
     let wanted = check_text(headers).and_then(|()| wanted(headers));
     remove_all(request.headers_mut());
@@ -182,7 +180,9 @@ async fn allowed<B>(
     wanted: UserInfo,
 ) -> Result<(), Response<OwnBody>> {
     let since = Instant::now();
-    let judgement = authoriser.authorise(caller, &wanted, SystemTime::now()).await;
+    let judgement = authoriser
+        .authorise(caller, &wanted, SystemTime::now())
+        .await;
     let recording = request.extensions().get::<Recording>();
     if let Some(recording) = recording {
         recording.took(Part::Impersonation, since.elapsed());
@@ -214,7 +214,10 @@ fn refusal(denied: Denied) -> Response<OwnBody> {
             answer
         }
         Denied::Unasked(problem) => {
-            tracing::warn!(problem, "the upstream could not be asked about an impersonation");
+            tracing::warn!(
+                problem,
+                "the upstream could not be asked about an impersonation"
+            );
             internal("whether impersonation is allowed could not be found out")
         }
     }

@@ -33,7 +33,11 @@ pub(super) enum Unusable {
 
 /// Whom the headers name, as they name them; `None` when nobody is to be impersonated.
 pub(super) fn wanted(headers: &HeaderMap) -> Result<Option<UserInfo>, Unusable> {
-    let first = |name| headers.get(name).map_or_else(String::new, |value| text(value.as_bytes()));
+    let first = |name| {
+        headers
+            .get(name)
+            .map_or_else(String::new, |value| text(value.as_bytes()))
+    };
     let groups = headers.get_all(GROUP).into_iter();
     let user = UserInfo {
         username: first(USER),
@@ -93,7 +97,9 @@ pub(super) fn keep_what_counts(headers: &mut HeaderMap) {
     }
     let disguised = |name: &&HeaderName| {
         let name = name.as_str();
-        name.contains('_') && name.replace('_', "-").starts_with("impersonate-") && !name.starts_with(EXTRA)
+        name.contains('_')
+            && name.replace('_', "-").starts_with("impersonate-")
+            && !name.starts_with(EXTRA)
     };
     let names: Vec<HeaderName> = headers.keys().filter(disguised).cloned().collect();
     for name in names {
@@ -146,7 +152,13 @@ mod tests {
     }
 
     fn said(user: &UserInfo) -> String {
-        format!("{}|{}|{}|{:?}", user.username, user.uid, user.groups.join(","), user.extra)
+        format!(
+            "{}|{}|{}|{:?}",
+            user.username,
+            user.uid,
+            user.groups.join(","),
+            user.extra
+        )
     }
 
     #[test]
@@ -154,38 +166,71 @@ mod tests {
         let cases: [(&[(&str, &str)], Option<&str>); 12] = [
             (&[], None),
             (&[("Impersonate-User", "")], None),
-            (&[("Impersonate-User", "jane")], Some("jane||system:authenticated|{}")),
             (
-                &[("IMPERSONATE-USER", "root"), ("Impersonate-Group", "system:masters")],
+                &[("Impersonate-User", "jane")],
+                Some("jane||system:authenticated|{}"),
+            ),
+            (
+                &[
+                    ("IMPERSONATE-USER", "root"),
+                    ("Impersonate-Group", "system:masters"),
+                ],
                 Some("root||system:masters,system:authenticated|{}"),
             ),
             (
-                &[("Impersonate-User", "jane"), ("Impersonate-Group", "system:unauthenticated")],
+                &[
+                    ("Impersonate-User", "jane"),
+                    ("Impersonate-Group", "system:unauthenticated"),
+                ],
                 Some("jane||system:unauthenticated|{}"),
             ),
             (
                 &[("Impersonate-User", "system:serviceaccount:dev:ci-bot")],
-                Some("system:serviceaccount:dev:ci-bot||system:serviceaccounts,system:serviceaccounts:dev,system:authenticated|{}"),
+                Some(
+                    "system:serviceaccount:dev:ci-bot||system:serviceaccounts,system:serviceaccounts:dev,system:authenticated|{}",
+                ),
             ),
             (
-                &[("Impersonate-User", "system:serviceaccount:dev:ci-bot"), ("Impersonate-Group", "x")],
+                &[
+                    ("Impersonate-User", "system:serviceaccount:dev:ci-bot"),
+                    ("Impersonate-Group", "x"),
+                ],
                 Some("system:serviceaccount:dev:ci-bot||x,system:authenticated|{}"),
             ),
-            (&[("Impersonate-User", "system:anonymous")], Some("system:anonymous||system:unauthenticated|{}")),
             (
-                &[("Impersonate-User", "system:anonymous"), ("Impersonate-Group", "system:authenticated")],
+                &[("Impersonate-User", "system:anonymous")],
+                Some("system:anonymous||system:unauthenticated|{}"),
+            ),
+            (
+                &[
+                    ("Impersonate-User", "system:anonymous"),
+                    ("Impersonate-Group", "system:authenticated"),
+                ],
                 Some("system:anonymous||system:authenticated,system:unauthenticated|{}"),
             ),
             (
-                &[("Impersonate-User", "a"), ("Impersonate-User", "b"), ("Impersonate-Uid", "1"), ("Impersonate-Uid", "2")],
+                &[
+                    ("Impersonate-User", "a"),
+                    ("Impersonate-User", "b"),
+                    ("Impersonate-Uid", "1"),
+                    ("Impersonate-Uid", "2"),
+                ],
                 Some("a|1|system:authenticated|{}"),
             ),
             (
-                &[("Impersonate-User", "a"), ("Impersonate-Extra-Acme.com%2FProject", "x"), ("Impersonate-Extra-acme.com%2fproject", "y")],
+                &[
+                    ("Impersonate-User", "a"),
+                    ("Impersonate-Extra-Acme.com%2FProject", "x"),
+                    ("Impersonate-Extra-acme.com%2fproject", "y"),
+                ],
                 Some(r#"a||system:authenticated|{"acme.com/project": ["x", "y"]}"#),
             ),
             (
-                &[("Impersonate-User", "a"), ("Impersonate-Group", ""), ("Impersonate-Extra-", "")],
+                &[
+                    ("Impersonate-User", "a"),
+                    ("Impersonate-Group", ""),
+                    ("Impersonate-Extra-", ""),
+                ],
                 Some(r#"a||,system:authenticated|{"": [""]}"#),
             ),
         ];
@@ -207,18 +252,27 @@ mod tests {
                 r#"Name:"", UID:"u\"", Groups:[]string(nil), Extra:map[string][]string(nil)"#,
             ),
             (
-                &[("Impersonate-Extra-b", "1"), ("Impersonate-Extra-a", "2"), ("Impersonate-Extra-b", "3")],
+                &[
+                    ("Impersonate-Extra-b", "1"),
+                    ("Impersonate-Extra-a", "2"),
+                    ("Impersonate-Extra-b", "3"),
+                ],
                 r#"Name:"", UID:"", Groups:[]string(nil), Extra:map[string][]string{"a":[]string{"2"}, "b":[]string{"1", "3"}}"#,
             ),
             (
-                &[("Impersonate-User", ""), ("Impersonate-User", "b"), ("Impersonate-Group", "")],
+                &[
+                    ("Impersonate-User", ""),
+                    ("Impersonate-User", "b"),
+                    ("Impersonate-Group", ""),
+                ],
                 r#"Name:"", UID:"", Groups:[]string{""}, Extra:map[string][]string(nil)"#,
             ),
         ];
         for (lines, expected) in cases {
             let message = wanted(&headers(lines)).unwrap_err().to_string();
-            let expected =
-                format!("requested &user.DefaultInfo{{{expected}}} without impersonating a user name");
+            let expected = format!(
+                "requested &user.DefaultInfo{{{expected}}} without impersonating a user name"
+            );
             assert_eq!(message, expected);
         }
     }

@@ -62,7 +62,10 @@ impl Oidc {
         let claim = &self.username_claim;
         let name = jwt.text(claim).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| format!("claim {claim} names nobody"))?;
-        let is_verified = jwt.claims.get(EMAIL_VERIFIED).is_none_or(|it| *it == Value::Bool(true));
+        let is_verified = jwt
+            .claims
+            .get(EMAIL_VERIFIED)
+            .is_none_or(|it| *it == Value::Bool(true));
         if claim == EMAIL && !is_verified {
             return Err("the e-mail address is not verified".to_owned());
         }
@@ -72,7 +75,9 @@ impl Oidc {
     fn groups(&self, jwt: &Jwt<'_>) -> Result<Vec<String>, String> {
         let claim = self.groups_claim.as_deref().unwrap_or_default();
         let group = |value: &Value| {
-            let text = value.as_str().ok_or_else(|| format!("claim {claim} is no list of texts"))?;
+            let text = value
+                .as_str()
+                .ok_or_else(|| format!("claim {claim} is no list of texts"))?;
             Ok(format!("{}{text}", self.groups_prefix))
         };
         match jwt.claims.get(claim) {
@@ -120,7 +125,11 @@ mod tests {
                 config.username_claim = claim.to_owned();
                 config.username_prefix.clone_from(&prefix);
             });
-            assert_eq!(user(&config, email).as_deref(), Ok(expected), "{claim} {prefix:?}");
+            assert_eq!(
+                user(&config, email).as_deref(),
+                Ok(expected),
+                "{claim} {prefix:?}"
+            );
         }
     }
 
@@ -130,15 +139,23 @@ mod tests {
             config.username_claim = EMAIL.to_owned();
             config.groups_claim = Some("roles".to_owned());
             config.groups_prefix = Some("g:".to_owned());
-            config.required_claims.insert("hd".to_owned(), "b.c".to_owned());
+            config
+                .required_claims
+                .insert("hd".to_owned(), "b.c".to_owned());
         });
         let cases = [
             (r#"{"email":"a","hd":"b.c"}"#, Some("a ")),
-            (r#"{"email":"a","hd":"b.c","roles":["x","y"]}"#, Some("a g:x,g:y")),
+            (
+                r#"{"email":"a","hd":"b.c","roles":["x","y"]}"#,
+                Some("a g:x,g:y"),
+            ),
             (r#"{"email":"a","hd":"b.c","roles":"x"}"#, Some("a g:x")),
             (r#"{"email":"a","hd":"b.c","roles":[1]}"#, None),
             (r#"{"email":"a","hd":"b.c","roles":{}}"#, None),
-            (r#"{"email":"a","hd":"b.c","email_verified":true}"#, Some("a ")),
+            (
+                r#"{"email":"a","hd":"b.c","email_verified":true}"#,
+                Some("a "),
+            ),
             (r#"{"email":"a","hd":"b.c","email_verified":false}"#, None),
             (r#"{"email":"a","hd":"b.c","email_verified":"true"}"#, None),
             (r#"{"email":"a","hd":"x"}"#, None),

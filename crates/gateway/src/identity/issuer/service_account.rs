@@ -100,8 +100,15 @@ mod tests {
         .unwrap();
         assert_eq!(user.username, "system:serviceaccount:dev:ci-bot");
         assert_eq!(user.uid, "u");
-        assert_eq!(user.groups, ["system:serviceaccounts", "system:serviceaccounts:dev"]);
-        let extra: Vec<_> = user.extra.iter().map(|(key, values)| (key.as_str(), values.join(","))).collect();
+        assert_eq!(
+            user.groups,
+            ["system:serviceaccounts", "system:serviceaccounts:dev"]
+        );
+        let extra: Vec<_> = user
+            .extra
+            .iter()
+            .map(|(key, values)| (key.as_str(), values.join(",")))
+            .collect();
         let expected = [
             (CREDENTIAL_ID, "JTI=j"),
             (NODE_NAME, "n"),
@@ -114,7 +121,8 @@ mod tests {
 
     #[test]
     fn claims_that_do_not_fit_together_are_refused() {
-        let account = r#""kubernetes.io":{"namespace":"dev","serviceaccount":{"name":"ci-bot","uid":"u"}}"#;
+        let account =
+            r#""kubernetes.io":{"namespace":"dev","serviceaccount":{"name":"ci-bot","uid":"u"}}"#;
         let cases = [
             format!(r#"{{"sub":"system:serviceaccount:dev:ci-bot",{account}}}"#),
             format!(r#"{{"sub":"system:serviceaccount:prod:ci-bot",{account}}}"#),
@@ -126,6 +134,9 @@ mod tests {
             r#"{"sub":"x","kubernetes.io":"dev"}"#.to_owned(),
         ];
         let good: Vec<bool> = cases.iter().map(|claims| user_of(claims).is_ok()).collect();
-        assert_eq!(good, [true, false, false, false, false, false, false, false]);
+        assert_eq!(
+            good,
+            [true, false, false, false, false, false, false, false]
+        );
     }
 }

@@ -67,9 +67,7 @@ pub enum KeyError {
     #[error("expected public keys or certificates in PEM form, or a JWKS document: {0}")]
     Unreadable(String),
     /// A private key, which has no business here.
-    #[error(
-        "holds a private key; only its public half is needed: `openssl pkey -in FILE -pubout`"
-    )]
+    #[error("holds a private key; only its public half is needed: `openssl pkey -in FILE -pubout`")]
     Private,
     /// Nothing that can verify a token.
     #[error("holds no RSA, P-256 or P-384 public key")]
@@ -100,7 +98,11 @@ impl KeySet {
     /// Reads a JWKS document or PEM text.
     pub(crate) fn read(content: &[u8]) -> Result<Self, KeyError> {
         let is_json = content.trim_ascii_start().starts_with(b"{");
-        let mut keys = if is_json { jwks(content)? } else { pem(content)? };
+        let mut keys = if is_json {
+            jwks(content)?
+        } else {
+            pem(content)?
+        };
         keys.truncate(MOST);
         if keys.is_empty() {
             return Err(KeyError::Empty);
@@ -122,7 +124,11 @@ impl KeySet {
             return Verdict::Bad;
         };
         let mut verdict = Verdict::NoKey;
-        for key in self.keys.iter().filter(|key| key.may_have_made(jwt, algorithm)) {
+        for key in self
+            .keys
+            .iter()
+            .filter(|key| key.may_have_made(jwt, algorithm))
+        {
             let signed = jwt.signed.as_bytes();
             let is_good = crypto::verify(jwt.signature, signed, &key.key, algorithm.into());
             if is_good.unwrap_or(false) {
@@ -147,8 +153,8 @@ impl PublicKeyOf {
 }
 
 fn jwks(content: &[u8]) -> Result<Vec<PublicKeyOf>, KeyError> {
-    let document: Document = serde_json::from_slice(content)
-        .map_err(|error| KeyError::Unreadable(error.to_string()))?;
+    let document: Document =
+        serde_json::from_slice(content).map_err(|error| KeyError::Unreadable(error.to_string()))?;
     let keys = document.keys.into_iter();
     let keys = keys.filter_map(|key| serde_json::from_value(key).ok());
     Ok(keys.filter_map(jwk).collect())
@@ -180,7 +186,7 @@ fn pem(content: &[u8]) -> Result<Vec<PublicKeyOf>, KeyError> {
             "PUBLIC KEY" => keys.extend(public_key(&block.contents)),
             "RSA PUBLIC KEY" => {
                 keys.extend(with_algorithm(&block.contents).and_then(|der| public_key(&der)));
-            },
+            }
             "CERTIFICATE" => {
                 let certificate = X509Certificate::from_der(&block.contents);
                 let (_, certificate) =

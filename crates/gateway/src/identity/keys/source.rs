@@ -159,10 +159,12 @@ fn check(url: &Url) -> Result<(), KeySourceError> {
         None => false,
     };
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_here);
-    is_safe.then_some(()).ok_or_else(|| KeySourceError::Address {
-        address: url.to_string(),
-        problem: "keys are fetched over https only, or from this machine".to_owned(),
-    })
+    is_safe
+        .then_some(())
+        .ok_or_else(|| KeySourceError::Address {
+            address: url.to_string(),
+            problem: "keys are fetched over https only, or from this machine".to_owned(),
+        })
 }
 
 async fn get(client: &Client, url: &Url) -> Result<Bytes, KeySourceError> {
@@ -170,12 +172,18 @@ async fn get(client: &Client, url: &Url) -> Result<Bytes, KeySourceError> {
         address: url.to_string(),
         problem,
     };
-    let answer = client.get(url.clone()).header(ACCEPT, "application/json").send().await;
+    let answer = client
+        .get(url.clone())
+        .header(ACCEPT, "application/json")
+        .send()
+        .await;
     let answer = answer.map_err(|error| failed(with_causes(&error.without_url())))?;
     if !answer.status().is_success() {
         return Err(failed(format!("answered {}", answer.status())));
     }
-    whole_body(answer).await.map_err(|error| failed(error.to_string()))
+    whole_body(answer)
+        .await
+        .map_err(|error| failed(error.to_string()))
 }
 
 fn client(authorities: Option<&PathBuf>) -> Result<Client, KeySourceError> {
@@ -193,5 +201,7 @@ fn client(authorities: Option<&PathBuf>) -> Result<Client, KeySourceError> {
         let certificates = certificates.map_err(|error| file(error.to_string()))?;
         builder = builder.tls_certs_only(certificates);
     }
-    builder.build().map_err(|error| KeySourceError::Client(error.to_string()))
+    builder
+        .build()
+        .map_err(|error| KeySourceError::Client(error.to_string()))
 }
