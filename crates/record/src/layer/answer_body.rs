@@ -137,6 +137,11 @@ impl Watch {
 }
 
 impl Waiting {
+    /// Whether nothing more comes out of the body behind this.
+    fn breaks_off(&self, kept: &Result<(), SinkError>) -> bool {
+        !matches!(self.then, Then::Frame(_)) || (kept.is_err() && self.auditing.must_keep())
+    }
+
     /// What comes out of the body now that the events are kept, or are not.
     fn finish(self, kept: Result<(), SinkError>) -> Polled {
         match (self.then, kept) {
@@ -208,8 +213,13 @@ where
             Some(emission) => ready!(Pin::new(emission).poll(context)),
             None => Ok(()),
         };
-        let waiting = this.waiting.take();
-        Poll::Ready(waiting.and_then(|waiting| waiting.finish(kept)))
+        let Some(waiting) = this.waiting.take() else {
+            return Poll::Ready(None);
+        };
+        if waiting.breaks_off(&kept) {
+            this.inner.set(None);
+        }
+        Poll::Ready(waiting.finish(kept))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -20,6 +20,8 @@ const STEP: usize = 16 * 1024;
 pub(super) struct BodyCopy {
     bytes: Vec<u8>,
     limit: usize,
+    /// The limit is ours: the event would hold more.
+    is_capped: bool,
     /// How long the sender says it will be.
     announced: Option<usize>,
     is_gzip: bool,
@@ -44,10 +46,11 @@ impl Tap {
         if wanted == 0 || announced == Some(0) || is_binary(headers) {
             return Self::Closed;
         }
+        let is_capped = limit < wanted;
         let encoding = encoding(headers);
-        let fits = announced.is_none_or(|announced| announced <= limit);
-        if encoding == Encoding::Unknown || !fits {
-            if encoding == Encoding::Unknown || limit < wanted {
+        let is_longer = announced.is_some_and(|announced| announced > limit);
+        if encoding == Encoding::Unknown || is_longer {
+            if !is_longer || is_capped {
                 auditing.counters().count_dropped_body();
             }
             return Self::Closed;
@@ -55,6 +58,7 @@ impl Tap {
         Self::Open(BodyCopy {
             bytes: Vec::new(),
             limit,
+            is_capped,
             announced,
             is_gzip: encoding == Encoding::Gzip,
             share: auditing.share(),
@@ -66,11 +70,8 @@ impl Tap {
         if let Self::Open(copy) = self
             && !copy.push(data)
         {
-            let is_ours = copy.limit >= auditing.limits().recorded_body || copy.fits(data.len());
+            copy.count_as_dropped(data.len(), auditing);
             *self = Self::Closed;
-            if is_ours {
-                auditing.counters().count_dropped_body();
-            }
         }
     }
 
@@ -96,28 +97,42 @@ impl BodyCopy {
         self.bytes.len()
     }
 
-    /// Without its content encoding. `None` if it is none, ends early, or is too long.
+    /// Without its content encoding. `None` if it has another one, ends early, or is too long.
     pub(super) fn decoded(self, auditing: &Auditing) -> Option<Self> {
         if !self.is_gzip {
             return Some(self);
         }
         let mut plain = Self {
             bytes: Vec::new(),
-            limit: self.limit,
             announced: None,
             is_gzip: false,
             share: auditing.share(),
+            ..self
         };
-        let mut decoder = MultiGzDecoder::new(self.as_slice());
+        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
         let mut step = [0; STEP];
         loop {
-            let read = decoder.read(&mut step).ok()?;
-            if read == 0 {
+            let read = decoder.read(&mut step);
+            let data = read.ok().and_then(|read| step.get(..read));
+            let Some(data) = data else {
+                auditing.counters().count_dropped_body();
+                return None;
+            };
+            if data.is_empty() {
                 return Some(plain);
             }
-            if !plain.push(step.get(..read)?) {
+            if !plain.push(data) {
+                plain.count_as_dropped(data.len(), auditing);
                 return None;
             }
+        }
+    }
+
+    /// Counts what could not be added, unless the event would not hold it anyway.
+    fn count_as_dropped(&self, more: usize, auditing: &Auditing) {
+        let is_short_of_memory = self.fits(more);
+        if self.is_capped || is_short_of_memory {
+            auditing.counters().count_dropped_body();
         }
     }
 

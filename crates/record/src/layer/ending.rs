@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use kubevigil_audit::time::Timestamp;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::auditing::{Auditing, Share};
 use crate::auditor::Audit;
 use crate::event::AuditEvent;
 use crate::layer::body_copy::BodyCopy;
-use crate::layer::emission::Emission;
 use crate::sink::SinkError;
 
 /// From so many bytes on work on bodies is moved away.
@@ -32,20 +32,15 @@ pub(super) struct Ending {
 
 impl Ending {
     /// Makes the events and hands them over.
-    pub(super) fn tell(self, auditing: &Arc<Auditing>) -> Emission {
-        let shared = Arc::clone(auditing);
-        Emission::new(auditing, async move {
-            let is_large = self.size() >= LARGE;
-            let inside = Arc::clone(&shared);
-            let conclude = move || self.conclude(&inside);
-            let concluded = if is_large {
-                let concluded = tokio::task::spawn_blocking(conclude).await;
-                concluded.map_err(|error| lost(&shared, &error))?
-            } else {
-                conclude()
-            };
-            concluded.hand_over(&shared).await
-        })
+    pub(super) async fn tell(self, auditing: &Arc<Auditing>) -> Result<(), SinkError> {
+        let concluded = if self.size() < LARGE {
+            self.conclude(auditing)
+        } else {
+            let inside = Arc::clone(auditing);
+            let concluded = spawn_blocking(move || self.conclude(&inside)).await;
+            concluded.map_err(|error| lost(auditing, &error))?
+        };
+        concluded.hand_over(auditing).await
     }
 
     fn size(&self) -> usize {
@@ -54,14 +49,13 @@ impl Ending {
     }
 
     fn conclude(mut self, auditing: &Auditing) -> Concluded {
-        let mut room = auditing.share();
         let request = self.request.take();
-        let had_answer = self.answer.is_some();
-        let answer = self.answer.take().and_then(|copy| copy.decoded(auditing));
+        let answer = self.answer.take();
+        let answer = answer.and_then(|copy| copy.decoded(auditing));
+        let mut room = auditing.share();
+        // The events will hold the bodies once more, written anew.
         let size = |copy: &Option<BodyCopy>| copy.as_ref().map_or(0, BodyCopy::len);
-        let is_lost = had_answer && answer.is_none();
-        // The events hold the bodies once more, written anew.
-        let fits = room.resize(size(&request) + size(&answer));
+        let mut fits = room.resize(size(&request) + size(&answer));
         if fits {
             if let Some(body) = &request {
                 self.audit.request_body(body.as_slice());
@@ -75,12 +69,12 @@ impl Ending {
             Some(message) => self.audit.panicked(&message, self.at),
             None => self.audit.complete(self.at),
         };
-        let held = events.iter().map(bodies_of).max().unwrap_or_default();
-        let still_fits = room.resize(held);
-        if !still_fits {
+        let written = events.iter().map(bodies_of).max().unwrap_or_default();
+        if !room.resize(written) {
+            fits = false;
             events.iter_mut().for_each(without_bodies);
         }
-        if is_lost || !fits || !still_fits {
+        if !fits {
             auditing.counters().count_dropped_body();
         }
         Concluded {
@@ -120,7 +114,7 @@ fn without_bodies(event: &mut AuditEvent) {
     event.response_object = None;
 }
 
-fn lost(auditing: &Auditing, error: &tokio::task::JoinError) -> SinkError {
+fn lost(auditing: &Auditing, error: &JoinError) -> SinkError {
     auditing.counters().count_abandoned();
     tracing::error!(%error, "a request's last audit events could not be made");
     SinkError::new(

@@ -26,6 +26,8 @@ pub struct Recording(Arc<Shared>);
 struct Shared {
     auditing: Arc<Auditing>,
     state: Mutex<State>,
+    /// Whose turn it is to hand events over: a request's events reach the sink in their order, even those that nobody waits for.
+    turn: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -60,6 +62,7 @@ impl Recording {
                 holds: 0,
                 is_over: false,
             }),
+            turn: tokio::sync::Mutex::new(()),
         }))
     }
 
@@ -111,12 +114,22 @@ impl Recording {
 
     /// Hands one event over.
     pub(super) fn tell(&self, event: AuditEvent) -> Emission {
-        let auditing = Arc::clone(self.auditing());
-        let token = auditing.token();
+        let recording = self.clone();
+        let token = self.auditing().token();
         Emission::new(self.auditing(), async move {
-            let kept = auditing.emit(event).await;
+            let _turn = recording.0.turn.lock().await;
+            let kept = recording.auditing().emit(event).await;
             drop(token);
             kept
+        })
+    }
+
+    /// Hands the last events over.
+    fn conclude(&self, ending: Ending) -> Emission {
+        let recording = self.clone();
+        Emission::new(self.auditing(), async move {
+            let _turn = recording.0.turn.lock().await;
+            ending.tell(recording.auditing()).await
         })
     }
 
@@ -149,7 +162,7 @@ impl Recording {
         state.is_over = true;
         let ending = state.ending(now);
         drop(state);
-        ending.map(|ending| ending.tell(self.auditing()))
+        ending.map(|ending| self.conclude(ending))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -189,7 +202,7 @@ impl Drop for Hold {
         let ending = state.ending(now);
         drop(state);
         // Nobody waits for the events, so they are handed over in a task.
-        drop(ending.map(|ending| ending.tell(recording.auditing())));
+        drop(ending.map(|ending| recording.conclude(ending)));
     }
 }
 

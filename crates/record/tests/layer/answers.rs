@@ -1,0 +1,230 @@
+//! What of an answer's body is recorded, within which bounds.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::Request;
+use http_body_util::BodyExt as _;
+use kubevigil_record::auditing::{Auditing, Limits};
+use kubevigil_record::layer::AuditedRequestBody;
+use tower::{ServiceExt as _, service_fn};
+
+use crate::rig::*;
+
+const MIB: usize = 1024 * 1024;
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A list that is about so long.
+fn list(length: usize) -> Vec<u8> {
+    format!(r#"{{"kind":"List","text":"{}"}}"#, "x".repeat(length)).into_bytes()
+}
+
+/// What is recorded of an answer; it always passes as it is.
+async fn recorded(
+    auditing: &Arc<Auditing>,
+    notes: &Notes,
+    headers: &str,
+    body: Vec<u8>,
+) -> Option<Bytes> {
+    let frames: Vec<Step> = body
+        .chunks(50_000)
+        .map(|piece| Step::Data(Bytes::copy_from_slice(piece)))
+        .collect();
+    let mut given = answer(200, Script::new(frames));
+    for (name, value) in headers
+        .split_whitespace()
+        .filter_map(|header| header.split_once('='))
+    {
+        let name: http::HeaderName = name.parse().unwrap();
+        given.headers_mut().append(name, value.parse().unwrap());
+    }
+    let service = service_fn(move |_: Request<AuditedRequestBody<Script>>| {
+        let given = given.clone();
+        async { Ok::<_, io::Error>(given) }
+    });
+    let asked = request("GET", PODS, Script::default());
+    let answer = audited(auditing, service).oneshot(asked).await.unwrap();
+    let passed = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(passed == body, "it was changed: {headers}");
+    notes.events().pop().unwrap().response_object.clone()
+}
+
+#[tokio::test]
+async fn an_object_is_recorded_without_its_encoding_if_it_is_of_use() {
+    let small = list(10);
+    let (middle, large, bomb) = (list(90_000), list(300_000), list(40 * MIB));
+    let two = [gzip(&small[..5]), gzip(&small[5..])].concat();
+    let broken = gzip(&middle)[..100].to_vec();
+    let length = format!("content-length={}", large.len());
+    let cases = [
+        ("plain", "", small.clone(), Some(&small), 0),
+        (
+            "said to be JSON",
+            "content-type=application/json;as=Table",
+            small.clone(),
+            Some(&small),
+            0,
+        ),
+        ("over a blocking thread", "", large.clone(), Some(&large), 0),
+        (
+            "gzip",
+            "content-encoding=gzip",
+            gzip(&small),
+            Some(&small),
+            0,
+        ),
+        (
+            "gzip in capitals",
+            "content-encoding=GZIP",
+            gzip(&large),
+            Some(&large),
+            0,
+        ),
+        (
+            "gzip in two members",
+            "content-encoding=gzip",
+            two,
+            Some(&small),
+            0,
+        ),
+        (
+            "identity",
+            "content-encoding=identity",
+            small.clone(),
+            Some(&small),
+            0,
+        ),
+        (
+            "gzip that ends early",
+            "content-encoding=gzip",
+            broken,
+            None,
+            1,
+        ),
+        (
+            "no gzip at all",
+            "content-encoding=gzip",
+            small.clone(),
+            None,
+            1,
+        ),
+        ("a bomb", "content-encoding=gzip", gzip(&bomb), None, 1),
+        ("brotli", "content-encoding=br", small.clone(), None, 1),
+        (
+            "twice",
+            "content-encoding=gzip content-encoding=gzip",
+            gzip(&gzip(&small)),
+            None,
+            1,
+        ),
+        (
+            "announced as too long",
+            "content-length=20000000",
+            small.clone(),
+            None,
+            1,
+        ),
+        ("announced", &length, large.clone(), Some(&large), 0),
+        (
+            "protobuf",
+            "content-type=application/vnd.kubernetes.protobuf",
+            small.clone(),
+            None,
+            0,
+        ),
+        ("too long", "", bomb.clone(), None, 1),
+        ("no object", "", b"ok".to_vec(), None, 0),
+    ];
+    for (name, headers, body, expected, dropped) in cases {
+        let notes = Arc::new(Notes::new());
+        let auditing = auditing(BODIES, &notes);
+        let found = recorded(&auditing, &notes, headers, body).await;
+        assert!(found.as_deref() == expected.map(Vec::as_slice), "{name}");
+        assert_eq!(auditing.counters().bodies_dropped(), dropped, "{name}");
+        assert_eq!(auditing.recorded_bytes(), 0, "{name}");
+        assert_eq!(notes.summary(), "RR RC(200)", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn at_level_metadata_no_answer_is_copied_but_a_status_is_read() {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    assert_eq!(recorded(&auditing, &notes, "", list(10)).await, None);
+    let status = r#"{"kind":"Status","message":"no","reason":"Forbidden"}"#;
+    let service = service_fn(move |_: Request<AuditedRequestBody<Script>>| async {
+        Ok::<_, io::Error>(answer(403, Script::knowing([data(status)])))
+    });
+    let asked = request("GET", POD, Script::default());
+    let answer = audited(&auditing, service).oneshot(asked).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+    let last = notes.events().pop().unwrap();
+    assert_eq!(last.response_status.as_ref().unwrap().reason, "Forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_big_answers_share_one_budget() {
+    let limits = Limits {
+        recorded_body: 2 * MIB,
+        recorded_bodies_in_all: 8 * MIB,
+    };
+    let notes = Arc::new(Notes::new());
+    let auditing = limited(BODIES, &notes, limits);
+    let most = Arc::new(AtomicUsize::new(0));
+    let asking: Vec<_> = (0..100)
+        .map(|_| {
+            let (auditing, most) = (Arc::clone(&auditing), Arc::clone(&most));
+            let service = service_fn(move |_: Request<AuditedRequestBody<Script>>| async {
+                let body = list(MIB);
+                let frames = body
+                    .chunks(16_384)
+                    .map(|piece| Step::Data(Bytes::copy_from_slice(piece)));
+                Ok::<_, io::Error>(answer(200, Script::new(frames)))
+            });
+            tokio::spawn(async move {
+                let asked = request("GET", PODS, Script::default());
+                let answer = audited(&auditing, service).oneshot(asked).await.unwrap();
+                let mut body = answer.into_body();
+                let mut length = 0;
+                while let Some(frame) = body.frame().await {
+                    length += frame.unwrap().data_ref().unwrap().len();
+                    most.fetch_max(auditing.recorded_bytes(), Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(length, list(MIB).len(), "every answer passes");
+            })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    auditing.drain().await;
+    let most = most.load(Ordering::Relaxed);
+    assert!(most <= 8 * MIB && most > MIB, "{most}");
+    assert_eq!(auditing.recorded_bytes(), 0);
+    let events = notes.events();
+    let complete = events
+        .iter()
+        .filter(|event| event.stage.as_str() == "ResponseComplete");
+    let with_body = complete
+        .clone()
+        .filter(|event| event.response_object.is_some())
+        .count();
+    assert_eq!(complete.count(), 100);
+    let dropped = auditing.counters().bodies_dropped();
+    assert_eq!(
+        with_body as u64 + dropped,
+        100,
+        "each is recorded, or counted"
+    );
+    assert!(with_body > 0 && dropped > 0, "{with_body}");
+}

@@ -1,0 +1,101 @@
+//! Nobody waits any more: events are handed over all the same, in their order.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use kubevigil_record::auditing::Auditing;
+use kubevigil_record::layer::{AuditedRequestBody, Recording};
+use tokio::time::timeout;
+use tower::{ServiceExt as _, service_fn};
+
+use crate::rig::*;
+
+async fn ask(auditing: &Arc<Auditing>, body: Script) -> Response<impl http_body::Body> {
+    let service = service_fn(move |_: Request<AuditedRequestBody<Script>>| {
+        let answer = answer(200, body.clone());
+        async { Ok::<_, io::Error>(answer) }
+    });
+    let request = request("GET", WATCH, Script::default());
+    audited(auditing, service).oneshot(request).await.unwrap()
+}
+
+/// Each stage in turn is where the sink waits when the client goes.
+#[tokio::test]
+async fn wherever_the_client_goes_every_event_is_kept_once_and_in_order() {
+    for stages in ["RequestReceived", "ResponseStarted", "ResponseComplete"] {
+        let notes = Arc::new(Notes::holding(stages));
+        let auditing = auditing(METADATA, &notes);
+        let asking = async {
+            let answer = ask(&auditing, Script::new([data("some")])).await;
+            drop(answer.into_body().collect().await);
+        };
+        let mut asking = Box::pin(asking);
+        tokio::select! {
+            () = &mut asking => panic!("it did not wait"),
+            () = notes.somebody_waits() => {}
+        }
+        drop(asking);
+        let draining = auditing.drain();
+        let mut draining = Box::pin(draining);
+        let waits = timeout(Duration::from_millis(20), &mut draining).await;
+        assert!(waits.is_err(), "{stages}");
+        notes.open();
+        draining.await;
+        // A client that goes before there is an answer leaves the one that Go makes up.
+        assert_eq!(notes.summary(), "RR RS(200) RC(200)", "{stages}");
+    }
+}
+
+#[tokio::test]
+async fn draining_waits_for_requests_that_are_still_answered() {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    let answer = ask(&auditing, Script::new([data("some"), Step::Hang])).await;
+    let settled = timeout(Duration::from_millis(20), auditing.settle()).await;
+    assert!(settled.is_err());
+    drop(answer);
+    auditing.drain().await;
+    assert_eq!(notes.summary(), "RR RS(200) RC(200)");
+}
+
+#[tokio::test]
+async fn what_a_service_tells_when_all_is_over_is_ignored() {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |request: Request<AuditedRequestBody<Script>>| {
+        let recording: Recording = request.extensions().get().cloned().unwrap();
+        recording.annotate("early", "1");
+        recording.annotate("early", "2");
+        give.send(recording).unwrap();
+        async { Ok::<_, io::Error>(answer(200, Script::knowing([]))) }
+    });
+    let asked = request("GET", POD, Script::default());
+    audited(&auditing, service).oneshot(asked).await.unwrap();
+    let recording = given.recv().await.unwrap();
+    recording.annotate("late", "1");
+    recording.panicked("late");
+    drop(recording.hold());
+    auditing.drain().await;
+    let events = notes.events();
+    assert_eq!(notes.summary(), "RR RC(200)");
+    let annotations: Vec<_> = events[1].annotations.iter().collect();
+    assert_eq!(annotations, [(&"early".to_owned(), &"1".to_owned())]);
+}
+
+#[test]
+fn without_a_runtime_the_loss_is_counted() {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = runtime.block_on(ask(&auditing, Script::new([Step::Hang])));
+    drop(runtime);
+    assert!(!answer.body().is_end_stream());
+    drop(answer);
+    assert_eq!(auditing.counters().requests_abandoned(), 1);
+    assert_eq!(notes.summary(), "RR RS(200)");
+}
