@@ -9,14 +9,15 @@ mod wire;
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use kubevigil_diagnostics::escape;
+use kubevigil_kubeconfig::Access;
 use kubevigil_setup::{Timestamp, canary};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use kubevigil_tls::{ClientCertificate, PemSource};
 
 use self::reasons::Failure;
 use self::target::Target;
@@ -166,36 +167,15 @@ impl Credentials {
     }
 }
 
+/// As an API server connects by its kubeconfig.
 fn tls(ca: &Path, arguments: &VerifyArgs) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots
-            .add(certificate)
-            .with_context(|| format!("{} holds no authority", ca.display()))?;
+    let mut config = Access::direct(&arguments.url, Some(ca))?.client_config(false)?;
+    if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        let file = |path: &PathBuf| PemSource::File(path.clone());
+        let certificate = ClientCertificate::load(file(cert), file(key))?;
+        config.client_auth_cert_resolver = Arc::new(certificate);
     }
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let config = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
-    let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) else {
-        return Ok(config.with_no_client_auth());
-    };
-    let chain = certificates(cert)?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read a private key in PEM from {}", key.display()))?;
-    config
-        .with_client_auth_cert(chain, private)
-        .with_context(|| format!("{} is not the key of {}", key.display(), cert.display()))
-}
-
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    let all =
-        all.with_context(|| format!("cannot read certificates in PEM from {}", file.display()))?;
-    if all.is_empty() {
-        bail!("{} holds no certificate in PEM", file.display());
-    }
-    Ok(all)
+    Ok(config)
 }
 
 fn token(file: &Path) -> anyhow::Result<String> {
