@@ -74,6 +74,8 @@ fn the_configuration_in_the_documentation_is_accepted() {
         "client-ca.crt",
         "webhook-token",
         "sink-token",
+        "policy.yaml",
+        "upstream.yaml",
     ] {
         fs::write(folder.path().join(name), "").unwrap();
     }
@@ -107,6 +109,7 @@ fn the_reference_of_the_command_line_has_every_option() {
     for command in [
         "scan",
         "run",
+        "record",
         "rules check",
         "rules list",
         "rules show",
@@ -131,7 +134,7 @@ fn the_reference_of_the_command_line_has_every_option() {
         let options = help
             .lines()
             .filter_map(|line| line.trim_start().strip_prefix("--"));
-        let options = options.map(|rest| rest.split([' ', ',']).next().unwrap());
+        let options = options.map(|rest| rest.split([' ', ',', '[']).next().unwrap());
         for option in options.filter(|option| !["color", "help"].contains(option)) {
             assert!(
                 section.contains(&format!("`--{option}")),

@@ -1,5 +1,6 @@
 //! Certificates, made for one test.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{
@@ -56,8 +57,13 @@ impl Authority {
         }
     }
 
-    /// A connection that trusts this authority, with a client certificate if there is one.
+    /// A connection to a daemon's webhook that trusts this authority, with a client certificate if there is one.
     pub(crate) fn sender(&self, daemon: &Daemon, client: Option<&Pair>) -> Sender {
+        self.connect(daemon.webhook(), client)
+    }
+
+    /// The same to any server.
+    pub(crate) fn connect(&self, address: SocketAddr, client: Option<&Pair>) -> Sender {
         let mut roots = rustls::RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.pem().as_bytes()).unwrap())
@@ -78,7 +84,7 @@ impl Authority {
                     .unwrap()
             }
         };
-        Sender::connect_tls(daemon.webhook(), config)
+        Sender::connect_tls(address, config)
     }
 }
 

@@ -152,7 +152,8 @@ impl Daemon {
         Self { child, log, reader }
     }
 
-    fn ready(mut self) -> Self {
+    /// Waits until it listens.
+    pub(crate) fn ready(mut self) -> Self {
         self.until("health checks and metrics on", |daemon| {
             assert!(
                 daemon.child.try_wait().unwrap().is_none(),
@@ -214,7 +215,7 @@ impl Daemon {
     }
 
     /// The address that follows a text of the log.
-    fn address(&self, after: &str) -> SocketAddr {
+    pub(crate) fn address(&self, after: &str) -> SocketAddr {
         let log = self.log();
         let rest = log.split_once(after).expect("no such address in the log").1;
         rest.split(['/', ' ', '\n'])

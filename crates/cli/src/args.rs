@@ -1,6 +1,7 @@
 //! What can be typed. Help, completions and the reference in the docs come from here.
 
 pub(crate) mod policy;
+pub(crate) mod record;
 mod rule_tools;
 pub(crate) mod setup;
 
@@ -43,6 +44,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Scan(ScanArgs),
     Run(RunArgs),
+    Record(Box<record::RecordArgs>),
     Rules(RulesArgs),
     Policy(policy::PolicyArgs),
     Setup(setup::SetupArgs),
@@ -286,6 +288,16 @@ fn priorities() -> impl TypedValueParser<Value = Priority> {
         _ => PossibleValue::new(word),
     };
     PossibleValuesParser::new(words.map(value)).try_map(|word| word.parse::<Priority>())
+}
+
+/// What was typed, and what of it was pasted for `record` and is not for clap. Ends the process when it makes no sense.
+pub(crate) fn parse() -> Cli {
+    let (arguments, pasted) = record::unpack(std::env::args_os().collect());
+    let mut cli = Cli::parse_from(arguments);
+    if let Command::Record(arguments) = &mut cli.command {
+        arguments.pasted = pasted;
+    }
+    cli
 }
 
 /// Prints the completion script to standard output.

@@ -5,6 +5,7 @@
 //! worse than a daemon that does not start.
 
 mod read;
+mod record;
 mod size;
 mod state;
 mod tree;
@@ -25,6 +26,7 @@ use crate::args::Matching;
 use crate::rule_set::{Profile, RuleChoice};
 
 pub(crate) use read::{ConfigReport, read, read_or_fail, schema};
+pub(crate) use record::RecordConfig;
 pub(crate) use state::StateConfig;
 
 /// The configuration of `kubevigil run`.
@@ -60,6 +62,8 @@ pub(crate) struct SourcesConfig {
     pub(crate) files: Vec<FilesConfig>,
     /// Read events from standard input too.
     pub(crate) stdin: bool,
+    /// An auditing gateway in this process, which makes events of what passes through it to an API server.
+    pub(crate) record: Option<RecordConfig>,
 }
 
 /// Log files to follow.
@@ -231,6 +235,7 @@ impl Default for SourcesConfig {
             webhook: Some(WebhookConfig::default()),
             files: Vec::new(),
             stdin: false,
+            record: None,
         }
     }
 }

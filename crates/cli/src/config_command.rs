@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use kubevigil_diagnostics::{FileReport, render_text};
 
 use crate::args::{ConfigArgs, ConfigCommand, Format};
-use crate::config::{self, Config, ConfigReport};
+use crate::config::{self, Config, ConfigReport, RecordConfig};
+use crate::gate;
 use crate::rule_set::{DEFAULT_RULES, RuleSet};
 use crate::scan::wording::plural;
 use crate::terminal;
@@ -81,5 +82,19 @@ fn check_references(config: &Config, read: &mut ConfigReport) {
     {
         let message = terminal::with_causes(&anyhow::Error::from(error));
         read.add(&["sources", "webhook"], &message);
+    }
+    if let Some(record) = &config.sources.record {
+        check_recording(record, read);
+    }
+}
+
+/// Looks at the files of the auditing gateway: policy, certificates, kubeconfigs.
+fn check_recording(record: &RecordConfig, read: &mut ConfigReport) {
+    for (path, problem) in gate::check_files(&record.policy, &record.gateway, &record.backends()) {
+        let path: Vec<&str> = ["sources", "record"]
+            .into_iter()
+            .chain(path.split('.'))
+            .collect();
+        read.add(&path, &problem);
     }
 }

@@ -5,8 +5,10 @@
 mod args;
 mod config;
 mod config_command;
+mod gate;
 mod hostname;
 mod policy_command;
+mod record_command;
 mod rule_set;
 mod rules_command;
 mod run;
@@ -17,8 +19,6 @@ mod terminal;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use crate::args::{Cli, Command};
 
@@ -31,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
-    match execute(Cli::parse()) {
+    match execute(args::parse()) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,6 +47,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completions(arguments) => args::print_completions(&arguments),
         Command::Config(arguments) => config_command::execute(&arguments),
         Command::Policy(arguments) => policy_command::execute(&arguments),
+        Command::Record(arguments) => record_command::execute(&arguments),
         Command::Rules(arguments) => rules_command::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments),
         Command::Scan(arguments) => scan::execute(&arguments),

@@ -5,7 +5,7 @@
 //! | bytes | content |
 //! | --- | --- |
 //! | 1 | version, 1 |
-//! | 1 | origin: 0 standard input, 1 webhook, 2 file |
+//! | 1 | origin: 0 standard input, 1 webhook, 2 file, 3 the auditing gateway |
 //! | 8 | when it arrived, nanoseconds since the Unix epoch, little-endian, signed |
 //! | 8 | line of its file, little-endian, 0 for none |
 //! | 2 | length of the file's path in bytes, little-endian, 0 for none |
@@ -43,7 +43,9 @@ pub enum EnvelopeError {
         "the record has version {0}, this kubevigil reads version {VERSION}: it was written by a newer one"
     )]
     Version(u8),
-    #[error("the record's origin is {0}, expected 0 (standard input), 1 (webhook) or 2 (file)")]
+    #[error(
+        "the record's origin is {0}, expected 0 (standard input), 1 (webhook), 2 (file) or 3 (auditing gateway)"
+    )]
     Origin(u8),
 }
 
@@ -54,6 +56,7 @@ impl Envelope {
             Origin::Stdin => (0, ""),
             Origin::Webhook => (1, ""),
             Origin::File(path) => (2, path.as_ref()),
+            Origin::Record => (3, ""),
         };
         let path = path.as_bytes();
         let path = path.get(..usize::from(u16::MAX)).unwrap_or(path);
@@ -84,6 +87,7 @@ impl Envelope {
             0 => Origin::Stdin,
             1 => Origin::Webhook,
             2 => Origin::File(Arc::from(String::from_utf8_lossy(path))),
+            3 => Origin::Record,
             other => return Err(EnvelopeError::Origin(*other)),
         };
         let arrival = Arrival {
@@ -114,6 +118,7 @@ mod tests {
         for origin in [
             Origin::Stdin,
             Origin::Webhook,
+            Origin::Record,
             Origin::File("a/ü.log".into()),
         ] {
             let arrival = Arrival {

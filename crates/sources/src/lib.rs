@@ -1,4 +1,4 @@
-//! Where audit events come from: files, standard input, the webhook.
+//! Where audit events come from: files, standard input, the webhook, and the auditing gateway, which is not a part of this crate.
 //!
 //! Every source does the same: it finds the events in what it reads and hands them to an [`Intake`] as a [`Batch`]. Only when the
 //! intake says that the batch is durable does the source say so to whoever sent it (a 200 at the webhook) or to itself (a
@@ -45,6 +45,8 @@ pub enum Origin {
     Stdin,
     /// The webhook.
     Webhook,
+    /// The auditing gateway in this process.
+    Record,
 }
 
 /// What takes batches and makes them durable.

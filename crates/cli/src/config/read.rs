@@ -196,6 +196,12 @@ impl Reading {
             let span = spot(root, &["sources".to_owned(), "webhook".to_owned()]).key;
             self.mistake(format!("sources.{error}"), span, None);
         }
+        if let Some(record) = &config.sources.record
+            && let Err(error) = record.gateway.check()
+        {
+            let span = spot(root, &["sources".to_owned(), "record".to_owned()]).key;
+            self.mistake(format!("sources.record.{error}"), span, None);
+        }
         if let Err(error) = OutputConfig::check_names(&config.outputs) {
             let span = spot(root, &["outputs".to_owned()]).key;
             self.mistake(format!("outputs: {error}"), span, None);

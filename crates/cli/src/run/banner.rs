@@ -16,6 +16,8 @@ pub(crate) struct Banner {
     webhook: Option<(&'static str, String, bool)>,
     files: Vec<String>,
     stdin: bool,
+    /// The scheme of the auditing gateway.
+    record: Option<&'static str>,
     outputs: Vec<String>,
 }
 
@@ -26,6 +28,7 @@ impl Banner {
             webhook,
             files,
             stdin,
+            record,
         } = &config.sources;
         let webhook = webhook.as_ref().map(|webhook| {
             let scheme = if webhook.tls.is_some() {
@@ -49,6 +52,10 @@ impl Banner {
             webhook,
             files: files.iter().flat_map(|files| files.paths.clone()).collect(),
             stdin: *stdin,
+            record: record.as_ref().map(|record| match record.gateway.tls {
+                Some(_) => "https",
+                None => "http",
+            }),
             outputs: config.outputs.iter().map(describe).collect(),
         }
     }
@@ -58,6 +65,7 @@ impl Banner {
         &self,
         rules: &Ruling,
         webhook: Option<SocketAddr>,
+        gate: Option<SocketAddr>,
         health: Option<SocketAddr>,
     ) {
         let refused = match rules.refused {
@@ -70,7 +78,7 @@ impl Banner {
             rules.count_rules(),
             self.state_dir
         );
-        self.say_sources(webhook);
+        self.say_sources(webhook, gate);
         match self.outputs.as_slice() {
             [] => tracing::warn!(
                 "no output is configured: alerts are kept and go nowhere; add one to `outputs`"
@@ -82,8 +90,8 @@ impl Banner {
         }
     }
 
-    fn say_sources(&self, address: Option<SocketAddr>) {
-        if let (Some((scheme, path, open)), Some(address)) = (&self.webhook, address) {
+    fn say_sources(&self, webhook: Option<SocketAddr>, gate: Option<SocketAddr>) {
+        if let (Some((scheme, path, open)), Some(address)) = (&self.webhook, webhook) {
             let url = format!("{scheme}://{address}{path}");
             tracing::info!("audit webhook on {url}");
             tracing::info!(
@@ -96,13 +104,17 @@ impl Banner {
                 );
             }
         }
+        if let (Some(scheme), Some(address)) = (self.record, gate) {
+            tracing::info!("auditing gateway on {scheme}://{address}");
+        }
         if !self.files.is_empty() {
             tracing::info!("following {}", self.files.join(", "));
         }
         if self.stdin {
             tracing::info!("reading events from standard input");
         }
-        if self.webhook.is_none() && self.files.is_empty() && !self.stdin {
+        let reads = !self.files.is_empty() || self.stdin;
+        if self.webhook.is_none() && self.record.is_none() && !reads {
             tracing::warn!("no source is configured: no events will come; set one under `sources`");
         }
     }

@@ -15,7 +15,8 @@ use kubevigil_sources::webhook::{Handle, Webhook};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, RecordConfig};
+use crate::gate::{Gate, GateHandle, GateOptions};
 use crate::hostname::hostname;
 use crate::run::banner::Banner;
 use crate::run::detector::figures::DetectCounters;
@@ -25,6 +26,7 @@ use crate::run::intake::JournalIntake;
 use crate::run::live_rules::LiveRules;
 use crate::run::metrics::Metrics;
 use crate::run::readers::{self, Readers};
+use crate::run::record_source::JournalSink;
 use crate::run::state_dir;
 use crate::run::stop::{Signal, Signals};
 
@@ -45,6 +47,7 @@ pub(crate) struct Daemon {
     rules: Arc<LiveRules>,
     limits: StateLimits,
     webhook: Option<Webhook>,
+    gate: Option<Gate>,
     readers: Readers,
     deliveries: Deliveries,
     health: Option<HealthServer>,
@@ -56,6 +59,7 @@ pub(crate) struct Daemon {
 struct Running {
     metrics: Arc<Metrics>,
     webhook: Option<Handle>,
+    gate: Option<GateHandle>,
     detector: DetectorThread,
     /// The sources, which end when they are told to stop and what they have taken is journaled.
     sources: TaskTracker,
@@ -75,9 +79,13 @@ impl Daemon {
         let (alerts, recovery) = Outbox::open(state_dir.join("alerts"))?;
         report(alerts.journal().dir(), &recovery);
         let webhook = webhook(&config, &state_dir, &events).await?;
-        let readers = readers::prepare(&config.sources, &state_dir)?;
+        let mut readers = readers::prepare(&config.sources, &state_dir)?;
+        let gate = match &config.sources.record {
+            Some(record) => Some(gate(record, &state_dir, &events, &mut readers).await?),
+            None => None,
+        };
         let health = match config.health.listen {
-            Some(address) => Some(HealthServer::bind(address).await?),
+            Some(address) => Some(HealthServer::bind(address, "health.listen").await?),
             None => None,
         };
         let banner = Banner::new(&config, &state_dir);
@@ -92,6 +100,7 @@ impl Daemon {
             rules,
             limits: config.state.limits(),
             webhook,
+            gate,
             readers,
             deliveries,
             health,
@@ -127,6 +136,7 @@ impl Daemon {
             rules: Arc::clone(&self.rules),
             sources: self.readers.counters(),
             webhook: self.webhook.as_ref().map(Webhook::counters),
+            recording: self.gate.as_ref().map(Gate::metrics),
             deliveries: Mutex::new(Some(self.deliveries)),
             stopping: AtomicBool::new(false),
             detecting: detector.running(),
@@ -144,15 +154,21 @@ impl Daemon {
         self.banner.say(
             &self.rules.current(),
             self.webhook.as_ref().map(Webhook::address),
+            self.gate.as_ref().map(Gate::address),
             health,
         );
         if let Some(health) = self.health {
-            tokio::spawn(health.serve(Arc::clone(&metrics), stop_health.clone()));
+            let vitals = Arc::new(Arc::clone(&metrics));
+            tokio::spawn(health.serve(vitals, stop_health.clone()));
         }
         let intake: Arc<dyn Intake> = Arc::new(JournalIntake::new(self.events));
         let webhook = self.webhook.as_ref().map(Webhook::handle);
         if let Some(webhook) = self.webhook {
             sources.spawn(webhook.serve(Arc::clone(&intake), stop_sources.clone()));
+        }
+        let gate = self.gate.as_ref().map(Gate::handle);
+        if let Some(gate) = self.gate {
+            sources.spawn(gate.serve(stop_sources.clone()));
         }
         self.readers.start(&intake, &sources, &stop_sources);
         sources.close();
@@ -160,6 +176,7 @@ impl Daemon {
         Ok(Running {
             metrics,
             webhook,
+            gate,
             detector,
             sources,
             stop_sources,
@@ -170,7 +187,7 @@ impl Daemon {
 }
 
 impl Running {
-    /// Rules, certificates and tokens anew; files reopened. What is broken stays as it was.
+    /// Rules, policy, certificates and tokens anew; files reopened. What is broken stays as it was.
     async fn reload(&self) {
         let rules = Arc::clone(&self.metrics.rules);
         let webhook = self.webhook.clone();
@@ -195,6 +212,9 @@ impl Running {
         if reloading.await.is_err() {
             tracing::error!("reloading stopped unexpectedly; what was in force stays");
         }
+        if let Some(gate) = &self.gate {
+            gate.reload().await;
+        }
         self.metrics.with_deliveries(Deliveries::reopen);
         tracing::info!("outputs are told to reopen their files");
     }
@@ -204,6 +224,7 @@ impl Running {
         let Self {
             metrics,
             webhook: _,
+            gate: _,
             detector,
             sources,
             stop_sources,
@@ -272,6 +293,30 @@ async fn webhook(
     Ok(Some(bound.with_readiness(Arc::new(ready))))
 }
 
+/// The auditing gateway, whose events go to the journal before anywhere else.
+async fn gate(
+    config: &RecordConfig,
+    state_dir: &Path,
+    events: &Journal,
+    readers: &mut Readers,
+) -> anyhow::Result<Gate> {
+    let journal = JournalSink::new(Arc::new(JournalIntake::new(events.clone())));
+    readers.count("record", journal.counters());
+    let state_dir = state_dir.join("record");
+    let backends = config.backends();
+    if backends.need_state() {
+        state_dir::prepare(&state_dir)?;
+    }
+    let gate = Gate::prepare(GateOptions {
+        policy: config.policy.clone(),
+        gateway: config.gateway.clone(),
+        backends,
+        state_dir,
+        journal: Some(Arc::new(journal)),
+    });
+    gate.await.context("sources.record")
+}
+
 fn open_journal(folder: &PathBuf, options: Options) -> anyhow::Result<Journal> {
     let (journal, recovery) = Journal::open(folder, options)?;
     report(folder, &recovery);
@@ -337,7 +382,12 @@ fn longest_record(config: &Config) -> usize {
         .map(|files| files.max_line_bytes)
         .max()
         .unwrap_or_default();
+    // The bodies of a request and of its answer, and room for what is escaped in them.
+    let recorded = config.sources.record.as_ref().map_or(0, |record| {
+        record.gateway.recorded_body_max_bytes.saturating_mul(3)
+    });
     body.max(line)
+        .max(recorded)
         .saturating_add(LONGEST_ENVELOPE)
         .max(Options::default().max_record_bytes)
 }

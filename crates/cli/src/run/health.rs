@@ -2,6 +2,7 @@
 //!
 //! `/healthz` says that the process does its work and need not be started anew, `/readyz` that it can take events, `/metrics` counts (OpenMetrics text).
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +15,21 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::metrics::Metrics;
+/// What the server asks of the process that it speaks for.
+pub(crate) trait Vitals: Send + Sync {
+    /// Why the process must be started anew; `None` while it works.
+    fn broken(&self) -> Option<String>;
+
+    /// Why it cannot take anything now; `None` when it can.
+    fn not_ready(&self) -> Option<String>;
+
+    /// All metrics as OpenMetrics text.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written as text, which none of ours is known to do.
+    fn exposition(&self) -> Result<String, fmt::Error>;
+}
 
 /// A bound health server.
 #[derive(Debug)]
@@ -23,10 +38,10 @@ pub(crate) struct HealthServer {
 }
 
 impl HealthServer {
-    /// Takes the address, so that a port in use is known before anything starts.
-    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    /// Takes the address, so that a port in use is known before anything starts. `setting` is where it can be changed.
+    pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address} for health checks and metrics; choose another address with health.listen")
+            format!("cannot listen on {address} for health checks and metrics; choose another address with {setting}")
         })?;
         Ok(Self { listener })
     }
@@ -37,12 +52,12 @@ impl HealthServer {
     }
 
     /// Serves until `shutdown`.
-    pub(crate) async fn serve(self, metrics: Arc<Metrics>, shutdown: CancellationToken) {
+    pub(crate) async fn serve(self, vitals: Arc<dyn Vitals>, shutdown: CancellationToken) {
         let routes = Router::new()
             .route("/healthz", get(liveness))
             .route("/readyz", get(readiness))
             .route("/metrics", get(exposition))
-            .with_state(metrics);
+            .with_state(vitals);
         let served = axum::serve(self.listener, routes)
             .with_graceful_shutdown(shutdown.cancelled_owned())
             .await;
@@ -52,12 +67,12 @@ impl HealthServer {
     }
 }
 
-async fn liveness(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    answer(metrics.broken().map(str::to_owned))
+async fn liveness(State(vitals): State<Arc<dyn Vitals>>) -> impl IntoResponse {
+    answer(vitals.broken())
 }
 
-async fn readiness(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    answer(metrics.not_ready())
+async fn readiness(State(vitals): State<Arc<dyn Vitals>>) -> impl IntoResponse {
+    answer(vitals.not_ready())
 }
 
 fn answer(trouble: Option<String>) -> impl IntoResponse {
@@ -67,9 +82,9 @@ fn answer(trouble: Option<String>) -> impl IntoResponse {
     }
 }
 
-async fn exposition(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+async fn exposition(State(vitals): State<Arc<dyn Vitals>>) -> impl IntoResponse {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.encode() {
+    match vitals.exposition() {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

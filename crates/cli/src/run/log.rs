@@ -4,6 +4,18 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
+/// The crates that speak at the configured level.
+const OURS: [&str; 8] = [
+    "kubevigil",
+    "kubevigil_alerts",
+    "kubevigil_gateway",
+    "kubevigil_journal",
+    "kubevigil_kubeconfig",
+    "kubevigil_record",
+    "kubevigil_sources",
+    "kubevigil_tls",
+];
+
 /// Starts logging. `RUST_LOG` overrides the configured level.
 pub(crate) fn start(config: &LogConfig) {
     let level = match config.level {
@@ -13,9 +25,8 @@ pub(crate) fn start(config: &LogConfig) {
         LogLevel::Warn => "warn",
     };
     // What libraries say below a warning is for their authors.
-    let default = format!(
-        "warn,kubevigil={level},kubevigil_alerts={level},kubevigil_journal={level},kubevigil_sources={level}"
-    );
+    let ours = OURS.map(|part| format!(",{part}={level}")).concat();
+    let default = format!("warn{ours}");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -4,6 +4,7 @@ mod catalogue;
 #[cfg(test)]
 mod documented;
 mod page;
+pub(crate) mod recording;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,9 @@ use kubevigil_sources::webhook::WebhookCounters;
 use prometheus_client::registry::Registry;
 
 use crate::run::detector::figures::DetectCounters;
+use crate::run::health::Vitals;
 use crate::run::live_rules::LiveRules;
+use crate::run::metrics::recording::RecordingMetrics;
 
 /// Everything that is counted.
 pub(crate) struct Metrics {
@@ -28,6 +31,8 @@ pub(crate) struct Metrics {
     /// The sources that read, each with its kind.
     pub(crate) sources: Vec<(&'static str, Arc<SourceCounters>)>,
     pub(crate) webhook: Option<Arc<WebhookCounters>>,
+    /// What the auditing gateway counts, if it is a source.
+    pub(crate) recording: Option<Arc<RecordingMetrics>>,
     /// `None` once they drain.
     pub(crate) deliveries: Mutex<Option<Deliveries>>,
     pub(crate) stopping: AtomicBool,
@@ -35,14 +40,14 @@ pub(crate) struct Metrics {
     pub(crate) detecting: Arc<AtomicBool>,
 }
 
-impl Metrics {
-    /// Why events cannot be taken now; `None` when they can.
-    pub(crate) fn not_ready(&self) -> Option<String> {
+/// The daemon answers for its metrics.
+impl Vitals for Arc<Metrics> {
+    fn not_ready(&self) -> Option<String> {
         if self.stopping.load(Ordering::Relaxed) {
             return Some("shutting down".to_owned());
         }
         if let Some(reason) = self.broken() {
-            return Some(reason.to_owned());
+            return Some(reason);
         }
         match self.events.health() {
             Health::Good => None,
@@ -51,24 +56,36 @@ impl Metrics {
         }
     }
 
-    /// Why the process must be started anew; `None` while it works.
-    pub(crate) fn broken(&self) -> Option<&'static str> {
+    fn broken(&self) -> Option<String> {
         let detecting = self.detecting.load(Ordering::Relaxed);
         let works = detecting || self.stopping.load(Ordering::Relaxed);
-        (!works).then_some(
-            "the detector has stopped: events are kept but not put to the rules; restart kubevigil",
-        )
+        (!works).then(|| {
+            "the detector has stopped: events are kept but not put to the rules; restart kubevigil".to_owned()
+        })
     }
 
-    /// All metrics as OpenMetrics text.
-    pub(crate) fn encode(self: &Arc<Self>) -> Result<String, fmt::Error> {
-        let mut registry = Registry::with_prefix("kubevigil");
-        registry.register_collector(Box::new(page::Page(Arc::clone(self))));
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry)?;
-        Ok(text)
+    fn exposition(&self) -> Result<String, fmt::Error> {
+        let mut own = Registry::with_prefix("kubevigil");
+        own.register_collector(Box::new(page::Page(Arc::clone(self))));
+        let mut registries = vec![own];
+        if let Some(recording) = &self.recording {
+            registries.extend(recording.registries());
+        }
+        encode(&registries)
     }
+}
 
+/// Several registries as one OpenMetrics text.
+pub(crate) fn encode(registries: &[Registry]) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    for registry in registries {
+        prometheus_client::encoding::text::encode_registry(&mut text, registry)?;
+    }
+    prometheus_client::encoding::text::encode_eof(&mut text)?;
+    Ok(text)
+}
+
+impl Metrics {
     /// Calls `action` with the outputs, unless they drain already.
     pub(crate) fn with_deliveries(&self, action: impl FnOnce(&Deliveries)) {
         let deliveries = self.deliveries.lock();

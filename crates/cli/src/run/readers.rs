@@ -20,6 +20,8 @@ use crate::config::{FilesConfig, From, SourcesConfig};
 pub(crate) struct Readers {
     follows: Vec<Follow>,
     stdin: Option<Stdin>,
+    /// Counters of sources that are started elsewhere.
+    others: Vec<(&'static str, Arc<SourceCounters>)>,
 }
 
 /// Prepares the configured sources; a bad pattern or an unusable checkpoint is an error.
@@ -34,7 +36,11 @@ pub(crate) fn prepare(config: &SourcesConfig, state_dir: &Path) -> anyhow::Resul
         follows.push(Follow::new(settings(files), checkpoint)?);
     }
     let stdin = config.stdin.then(|| Stdin::new(Limits::default()));
-    Ok(Readers { follows, stdin })
+    Ok(Readers {
+        follows,
+        stdin,
+        others: Vec::new(),
+    })
 }
 
 /// An entry keeps its places under its first path, so that the order of entries and later paths can change.
@@ -45,6 +51,11 @@ fn checkpoint_name(files: &FilesConfig) -> String {
 }
 
 impl Readers {
+    /// Counts a source that is started elsewhere among these.
+    pub(crate) fn count(&mut self, kind: &'static str, counters: Arc<SourceCounters>) {
+        self.others.push((kind, counters));
+    }
+
     /// What each source counts.
     pub(crate) fn counters(&self) -> Vec<(&'static str, Arc<SourceCounters>)> {
         let files = self
@@ -53,6 +64,7 @@ impl Readers {
             .map(|follow| ("file", follow.counters()));
         files
             .chain(self.stdin.iter().map(|stdin| ("stdin", stdin.counters())))
+            .chain(self.others.iter().cloned())
             .collect()
     }
 

@@ -160,7 +160,7 @@ impl Summary<'_> {
             (summary.event.file, summary.event.line) = match origin {
                 Origin::File(path) => (Some(path.to_string()), Some(arrival.line)),
                 Origin::Stdin => (Some("-".to_owned()), Some(arrival.line)),
-                Origin::Webhook => (None, None),
+                Origin::Record | Origin::Webhook => (None, None),
             };
             summary
         })

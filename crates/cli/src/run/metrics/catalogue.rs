@@ -33,7 +33,11 @@ pub(super) enum Kind {
     Seconds,
 }
 
-const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
+pub(super) const fn counter<T>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&T) -> u64,
+) -> Metric<T> {
     let kind = Kind::Counter;
     Metric {
         kind,
@@ -43,7 +47,11 @@ const fn counter<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64
     }
 }
 
-const fn gauge<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
+pub(super) const fn gauge<T>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&T) -> u64,
+) -> Metric<T> {
     let kind = Kind::Gauge;
     Metric {
         kind,
@@ -53,7 +61,11 @@ const fn gauge<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) 
     }
 }
 
-const fn seconds<T>(name: &'static str, help: &'static str, value: fn(&T) -> u64) -> Metric<T> {
+pub(super) const fn seconds<T>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&T) -> u64,
+) -> Metric<T> {
     let kind = Kind::Seconds;
     Metric {
         kind,
@@ -352,6 +364,7 @@ pub(super) const OUTPUTS: &[Metric<OutputCounts>] = &[
     gauge("output_lag", "Alerts that wait for the output", |o| o.lag),
 ];
 
-fn microseconds(time: Duration) -> u64 {
+/// As [`Kind::Seconds`] has it.
+pub(super) fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

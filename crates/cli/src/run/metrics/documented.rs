@@ -6,6 +6,10 @@ use crate::run::metrics::catalogue::{
     ANSWERS, CORRELATIONS, DETECTION, JOURNALS, Kind, MATCHES, Metric, OUTPUTS, READERS, RULES,
     SOURCES, STATE, WEBHOOK,
 };
+use crate::run::metrics::recording::APISERVER_PREFIX;
+use crate::run::metrics::recording::tables::{
+    APISERVER, APISERVER_ERRORS, APISERVER_LEVELS, DURABLE, GATEWAY, RECORD,
+};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
 /// What the tables stand between.
@@ -13,13 +17,18 @@ const MARKS: [&str; 2] = ["<!-- tables: begin -->\n", "<!-- tables: end -->\n"];
 
 /// A table of metrics that have the same labels.
 fn table<T>(title: &str, labels: &str, metrics: &[Metric<T>]) -> String {
+    table_of("kubevigil", title, labels, metrics)
+}
+
+/// The same with another beginning of names.
+fn table_of<T>(prefix: &str, title: &str, labels: &str, metrics: &[Metric<T>]) -> String {
     let rows = metrics.iter().map(|metric| {
         let (suffix, kind) = match metric.kind {
             Kind::Counter => ("_total", "counter"),
             Kind::Gauge | Kind::Seconds => ("", "gauge"),
         };
         format!(
-            "| `kubevigil_{}{suffix}` | {kind} | {} |\n",
+            "| `{prefix}_{}{suffix}` | {kind} | {} |\n",
             metric.name, metric.help
         )
     });
@@ -33,7 +42,11 @@ fn table<T>(title: &str, labels: &str, metrics: &[Metric<T>]) -> String {
 
 fn tables() -> String {
     [
-        table("Sources", "`source` (`webhook`, `file`, `stdin`)", SOURCES),
+        table(
+            "Sources",
+            "`source` (`webhook`, `file`, `stdin`, `record`)",
+            SOURCES,
+        ),
         table("Webhook", "", WEBHOOK),
         table("Answers of the webhook", "`status`", ANSWERS),
         table("Detection", "", DETECTION),
@@ -48,6 +61,31 @@ fn tables() -> String {
         table("Journals", "`journal` (`events`, `alerts`)", JOURNALS),
         table("Readers of journals", "`journal`, `reader`", READERS),
         table("Outputs", "`output`", OUTPUTS),
+        table_of(
+            APISERVER_PREFIX,
+            "Auditing, as kube-apiserver counts it",
+            "",
+            APISERVER,
+        ),
+        table_of(
+            APISERVER_PREFIX,
+            "Levels that the policy chose",
+            "`level`",
+            APISERVER_LEVELS,
+        ),
+        table_of(
+            APISERVER_PREFIX,
+            "Errors of backends",
+            "`plugin` (`log`, `webhook`, `buffered`, `truncate`)",
+            APISERVER_ERRORS,
+        ),
+        table("Auditing gateway", "", GATEWAY),
+        table("Recording", "", RECORD),
+        table(
+            "Backends in mode durable",
+            "`backend` (`log`, `webhook`)",
+            DURABLE,
+        ),
     ]
     .concat()
         + "\n"

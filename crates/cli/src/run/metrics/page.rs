@@ -22,9 +22,9 @@ use crate::run::metrics::catalogue::{
 };
 
 /// A sample's labels, known only at run time.
-type Pairs = Vec<(&'static str, String)>;
+pub(super) type Pairs = Vec<(&'static str, String)>;
 /// A metric's samples.
-type Samples = Vec<(Pairs, u64)>;
+pub(super) type Samples = Vec<(Pairs, u64)>;
 
 /// Reads the counters when the registry is encoded.
 pub(super) struct Page(pub(super) Arc<Metrics>);
@@ -140,11 +140,12 @@ fn rule_label(name: &str) -> (&'static str, String) {
 }
 
 /// A value without labels.
-fn one(value: u64) -> Samples {
+pub(super) fn one(value: u64) -> Samples {
     vec![(Vec::new(), value)]
 }
 
-fn write_all<T>(
+/// Writes each metric with its samples.
+pub(super) fn write_all<T>(
     encoder: &mut DescriptorEncoder<'_>,
     metrics: &[Metric<T>],
     samples: impl Fn(&Metric<T>) -> Samples,

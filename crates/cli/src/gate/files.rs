@@ -1,0 +1,66 @@
+//! The files that an auditing gateway reads, tried without starting it.
+
+use std::path::Path;
+
+use kubevigil_gateway::GatewayConfig;
+use kubevigil_kubeconfig::{Access, InCluster};
+use kubevigil_record::policy_file::LoadedPolicy;
+use kubevigil_tls::{Authorities, ClientCertificates, ServerCredentials, ServerFiles};
+
+use crate::gate::backends::Backends;
+use crate::terminal;
+
+/// What is wrong with the files, each with the key below `sources.record` that names the file.
+pub(crate) fn check_files(
+    policy: &Path,
+    gateway: &GatewayConfig,
+    backends: &Backends,
+) -> Vec<(&'static str, String)> {
+    let mut problems = Problems(Vec::new());
+    problems.of("policy", LoadedPolicy::read(policy));
+    problems.of_gateway(gateway);
+    if let Some(webhook) = &backends.webhook {
+        let pod = InCluster::from_environment();
+        let access = Access::load_or_in_cluster(&webhook.kubeconfig, &pod);
+        problems.of("webhook.kubeconfig", access);
+    }
+    problems.0
+}
+
+struct Problems(Vec<(&'static str, String)>);
+
+impl Problems {
+    fn of<T, E: Into<anyhow::Error>>(&mut self, key: &'static str, tried: Result<T, E>) {
+        if let Err(error) = tried {
+            let problem = terminal::with_causes(&error.into());
+            self.0.push((key, problem));
+        }
+    }
+
+    fn of_gateway(&mut self, gateway: &GatewayConfig) {
+        let upstream = &gateway.upstream;
+        if let Some(kubeconfig) = &upstream.kubeconfig {
+            let access = Access::load(kubeconfig, upstream.context.as_deref());
+            self.of("gateway.upstream.kubeconfig", access);
+        }
+        if let Some(tls) = &gateway.tls {
+            let files = ServerFiles {
+                certificate: tls.certificate.clone(),
+                key: tls.key.clone(),
+            };
+            let credentials = ServerCredentials::load(files, ClientCertificates::None);
+            self.of("gateway.tls", credentials);
+        }
+        let identity = &gateway.identity;
+        let front_proxy = identity.front_proxy.as_ref().map(|proxy| &proxy.ca);
+        let authorities = [
+            ("gateway.upstream.ca", upstream.ca.as_ref()),
+            ("gateway.identity.client_ca", identity.client_ca.as_ref()),
+            ("gateway.identity.front_proxy.ca", front_proxy),
+        ];
+        for (key, path) in authorities {
+            let tried = path.map(|path| Authorities::load(path.clone()));
+            self.of(key, tried.transpose());
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `--audit-*`: kube-apiserver's checks at its start, and what the flags mean (spec 8).
+//!
+//! A backend is checked only if it is on, its batch options only in mode `batch`, its sizes of truncation always, the version of
+//! the webhook even if that is off: exactly as the server does it. Two things differ. All mistakes are shown, not the first group
+//! of them; and where the server would record nothing without a word, since it has no policy or no backend, there is an error.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kubevigil_record::backend::{BackendOptions, Mode};
+use kubevigil_record::buffered::{BufferOptions, ThrottleOptions};
+use kubevigil_record::log::{LogFormat, LogOptions};
+use kubevigil_record::truncate::TruncateOptions;
+use kubevigil_record::webhook::INITIAL_BACKOFF;
+
+use super::mistakes::Mistakes;
+use crate::args::record::{LogArgs, RecordArgs, WebhookArgs};
+use crate::gate::backends::{Backends, LogBackend, WebhookBackend};
+
+const VERSION: &str = "audit.k8s.io/v1";
+
+/// The backends that the flags ask for.
+pub(super) fn backends(arguments: &RecordArgs, mistakes: &mut Mistakes) -> Backends {
+    let log = log(&arguments.log, mistakes);
+    let webhook = webhook(&arguments.webhook, mistakes);
+    if log.is_none() && webhook.is_none() {
+        let problem = "or --audit-webhook-config-file is needed: without them there is nowhere for events to go (kube-apiserver would record nothing)";
+        mistakes.about("audit-log-path", problem);
+    }
+    if arguments.policy.audit_policy_file.is_none() {
+        let problem = "is needed: without a policy nothing would be recorded (kube-apiserver would say nothing about it); \
+                       `kubevigil policy recommend` proposes one";
+        mistakes.about("audit-policy-file", problem);
+    }
+    Backends { log, webhook }
+}
+
+/// Flags that are still understood and will go away, in the words of a warning.
+pub(super) fn deprecated(arguments: &RecordArgs) -> Option<&'static str> {
+    arguments
+        .webhook
+        .audit_webhook_batch_initial_backoff
+        .map(|_| "--audit-webhook-batch-initial-backoff is deprecated: it is called --audit-webhook-initial-backoff now")
+}
+
+fn log(arguments: &LogArgs, mistakes: &mut Mistakes) -> Option<LogBackend> {
+    let path = given(arguments.audit_log_path.as_deref())?;
+    let around = Around {
+        backend: "log",
+        mode: &arguments.audit_log_mode,
+        buffer_size: arguments.audit_log_batch_buffer_size,
+        max_size: arguments.audit_log_batch_max_size,
+        max_wait: arguments.audit_log_batch_max_wait,
+        throttles: arguments.audit_log_batch_throttle_enable,
+        qps: arguments.audit_log_batch_throttle_qps,
+        burst: arguments.audit_log_batch_throttle_burst,
+        truncates: arguments.audit_log_truncate_enabled,
+        max_event_size: arguments.audit_log_truncate_max_event_size,
+        max_batch_size: arguments.audit_log_truncate_max_batch_size,
+    };
+    let around = around.check(BackendOptions::log(), mistakes);
+    check_version("log", &arguments.audit_log_version, mistakes);
+    let format = match arguments.audit_log_format.as_str() {
+        "json" => LogFormat::Json,
+        "legacy" => LogFormat::Legacy,
+        other => {
+            let problem = format!("cannot be `{other}`; write json or legacy");
+            mistakes.about("audit-log-format", problem);
+            LogFormat::Json
+        }
+    };
+    let mut count = |flag: &str, value: i64| {
+        let problem = format!("is {value}, and must not be negative; 0 means no limit");
+        mistakes.unless(value >= 0, flag, problem);
+        u64::try_from(value).unwrap_or_default()
+    };
+    let options = LogOptions {
+        path: path.to_owned(),
+        format,
+        max_size: count("audit-log-maxsize", arguments.audit_log_maxsize),
+        max_backups: usize::try_from(count("audit-log-maxbackup", arguments.audit_log_maxbackup))
+            .unwrap_or(usize::MAX),
+        max_age: count("audit-log-maxage", arguments.audit_log_maxage),
+        compress: arguments.audit_log_compress,
+    };
+    Some(LogBackend { options, around })
+}
+
+fn webhook(arguments: &WebhookArgs, mistakes: &mut Mistakes) -> Option<WebhookBackend> {
+    let kubeconfig = given(arguments.audit_webhook_config_file.as_deref());
+    let version = &arguments.audit_webhook_version;
+    let Some(kubeconfig) = kubeconfig else {
+        let can_be_read = version.split('/').count() <= 2;
+        let problem = format!("cannot be `{version}`; write {VERSION}");
+        mistakes.unless(can_be_read, "audit-webhook-version", problem);
+        return None;
+    };
+    check_version("webhook", version, mistakes);
+    let around = Around {
+        backend: "webhook",
+        mode: &arguments.audit_webhook_mode,
+        buffer_size: arguments.audit_webhook_batch_buffer_size,
+        max_size: arguments.audit_webhook_batch_max_size,
+        max_wait: arguments.audit_webhook_batch_max_wait,
+        throttles: arguments.audit_webhook_batch_throttle_enable,
+        qps: arguments.audit_webhook_batch_throttle_qps,
+        burst: arguments.audit_webhook_batch_throttle_burst,
+        truncates: arguments.audit_webhook_truncate_enabled,
+        max_event_size: arguments.audit_webhook_truncate_max_event_size,
+        max_batch_size: arguments.audit_webhook_truncate_max_batch_size,
+    };
+    let around = around.check(BackendOptions::webhook(), mistakes);
+    // The server has one value under two names. Which of them came last is not known here; what was given at all is.
+    let initial_backoff = match arguments.audit_webhook_batch_initial_backoff {
+        Some(old) if arguments.audit_webhook_initial_backoff == INITIAL_BACKOFF => old,
+        _ => arguments.audit_webhook_initial_backoff,
+    };
+    Some(WebhookBackend {
+        kubeconfig: kubeconfig.to_owned(),
+        initial_backoff,
+        around,
+    })
+}
+
+/// A path that is given and not empty: `--audit-log-path=` turns a backend off.
+pub(super) fn given(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+fn check_version(backend: &str, version: &str, mistakes: &mut Mistakes) {
+    let problem = format!("cannot be `{version}`; only {VERSION} is written");
+    mistakes.unless(
+        version == VERSION,
+        &format!("audit-{backend}-version"),
+        problem,
+    );
+}
+
+/// The flags that both backends have.
+struct Around<'a> {
+    backend: &'static str,
+    mode: &'a str,
+    buffer_size: i64,
+    max_size: i64,
+    max_wait: Duration,
+    throttles: bool,
+    qps: f64,
+    burst: i64,
+    truncates: bool,
+    max_event_size: i64,
+    max_batch_size: i64,
+}
+
+impl Around<'_> {
+    fn check(&self, defaults: BackendOptions, mistakes: &mut Mistakes) -> BackendOptions {
+        let mode = self.mode(mistakes).unwrap_or(defaults.mode);
+        if mode == Mode::Batch {
+            self.check_batches(mistakes);
+        }
+        self.check_truncation(mistakes);
+        let throttle = ThrottleOptions {
+            qps: self.qps,
+            burst: u32::try_from(self.burst).unwrap_or(u32::MAX),
+        };
+        BackendOptions {
+            mode,
+            buffer: BufferOptions {
+                buffer_size: size(self.buffer_size),
+                max_batch_size: size(self.max_size),
+                max_batch_wait: self.max_wait,
+                throttle: self.throttles.then_some(throttle),
+                ..defaults.buffer
+            },
+            truncates: self.truncates,
+            truncate: TruncateOptions {
+                max_event_size: size(self.max_event_size),
+                max_batch_size: size(self.max_batch_size),
+            },
+        }
+    }
+
+    fn mode(&self, mistakes: &mut Mistakes) -> Option<Mode> {
+        let mode = Mode::parse(self.mode);
+        if mode.is_none() {
+            let names = Mode::ALL.map(Mode::as_str).join(", ");
+            let problem = format!("cannot be `{}`; write one of {names}", self.mode);
+            mistakes.about(&self.flag("mode"), problem);
+        }
+        mode
+    }
+
+    fn check_batches(&self, mistakes: &mut Mistakes) {
+        let rate = !self.throttles || self.qps > 0.0;
+        let checks = [
+            (
+                self.buffer_size > 0,
+                "batch-buffer-size",
+                "must be greater than 0: the queue must hold an event",
+            ),
+            (
+                self.max_size > 0,
+                "batch-max-size",
+                "must be greater than 0: a batch must hold an event",
+            ),
+            (
+                rate,
+                "batch-throttle-qps",
+                "must be greater than 0 while throttling is enabled",
+            ),
+            (
+                !self.throttles || self.burst > 0,
+                "batch-throttle-burst",
+                "must be greater than 0 while throttling is enabled",
+            ),
+        ];
+        for (holds, flag, problem) in checks {
+            mistakes.unless(holds, &self.flag(flag), problem);
+        }
+    }
+
+    fn check_truncation(&self, mistakes: &mut Mistakes) {
+        let (event, batch) = (self.max_event_size, self.max_batch_size);
+        let problem = "must be greater than 0, even while nothing is truncated";
+        mistakes.unless(event > 0, &self.flag("truncate-max-event-size"), problem);
+        let problem = format!(
+            "is {batch}, and must not be less than --{} ({event}), even while nothing is truncated",
+            self.flag("truncate-max-event-size")
+        );
+        mistakes.unless(
+            batch >= event,
+            &self.flag("truncate-max-batch-size"),
+            problem,
+        );
+    }
+
+    fn flag(&self, rest: &str) -> String {
+        format!("audit-{}-{rest}", self.backend)
+    }
+}
+
+fn size(number: i64) -> usize {
+    usize::try_from(number).unwrap_or_default()
+}

@@ -1,0 +1,119 @@
+//! `kubevigil record --check`: what would run, without running it. And the same words for the start.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use kubevigil_gateway::identity::{IdentityConfig, IdentityMode};
+use kubevigil_gateway::{GatewayConfig, UpstreamConfig};
+
+use super::mistakes::fail;
+use super::settings::Settings;
+use crate::gate::backends::Backends;
+use crate::gate::check_files;
+use crate::terminal;
+
+/// Reads the files that the flags name, and says what would run.
+pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
+    for warning in &settings.warnings {
+        terminal::warn(warning);
+    }
+    let gate = &settings.gate;
+    let problems = check_files(&gate.policy, &gate.gateway, &gate.backends);
+    let problems: Vec<String> = problems.into_iter().map(|(_, problem)| problem).collect();
+    fail(&problems, "mistakes in files")?;
+    let mut out = anstream::stdout().lock();
+    for line in describe(settings) {
+        writeln!(out, "{line}")?;
+    }
+    let gateway = &settings.gate.gateway;
+    let scheme = if gateway.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    writeln!(out, "listens on {scheme}://{}", gateway.listen)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What runs, a sentence a part.
+pub(super) fn describe(settings: &Settings) -> Vec<String> {
+    let GatewayConfig {
+        upstream, identity, ..
+    } = &settings.gate.gateway;
+    vec![
+        format!("requests go to {}", upstream_words(upstream)),
+        identity_words(identity),
+        format!(
+            "recorded by the policy {}: events go to {}",
+            settings.gate.policy.display(),
+            backends_words(&settings.gate.backends)
+        ),
+    ]
+}
+
+fn upstream_words(upstream: &UpstreamConfig) -> String {
+    let context = match &upstream.context {
+        Some(context) => format!(", context {context}"),
+        None => String::new(),
+    };
+    match (&upstream.kubeconfig, &upstream.server) {
+        (Some(kubeconfig), _) => format!("the API server of {}{context}", kubeconfig.display()),
+        (None, Some(server)) => server.to_string(),
+        (None, None) => "the API server of this pod's cluster".to_owned(),
+    }
+}
+
+fn identity_words(identity: &IdentityConfig) -> String {
+    let methods = [
+        (identity.front_proxy.is_some(), "a front proxy"),
+        (identity.client_ca.is_some(), "client certificates"),
+        (
+            identity.service_accounts.is_some(),
+            "tokens of service accounts",
+        ),
+        (!identity.oidc.is_empty(), "OpenID Connect"),
+        (
+            identity.token_review.is_some(),
+            "asking the API server about tokens",
+        ),
+    ];
+    let methods: Vec<&str> = methods
+        .into_iter()
+        .filter(|(is_on, _)| *is_on)
+        .map(|(_, words)| words)
+        .collect();
+    let anonymous = if identity.anonymous {
+        "let in"
+    } else {
+        "refused"
+    };
+    if methods.is_empty() {
+        return format!(
+            "nobody is recognised; requests without credentials are {anonymous}, those with any are refused"
+        );
+    }
+    let how = match identity.mode {
+        IdentityMode::Impersonate => "impersonated",
+        IdentityMode::Passthrough => "passed through",
+    };
+    format!(
+        "who asks is recognised by {}, and {how}; requests without credentials are {anonymous}",
+        methods.join(", ")
+    )
+}
+
+fn backends_words(backends: &Backends) -> String {
+    let log = backends.log.as_ref().map(|log| {
+        let mode = log.around.mode.as_str();
+        match log.options.path.as_os_str() == "-" {
+            true => format!("standard output ({mode})"),
+            false => format!("the log {} ({mode})", log.options.path.display()),
+        }
+    });
+    let webhook = backends.webhook.as_ref().map(|webhook| {
+        let mode = webhook.around.mode.as_str();
+        format!("the webhook of {} ({mode})", webhook.kubeconfig.display())
+    });
+    let words: Vec<String> = log.into_iter().chain(webhook).collect();
+    words.join(" and ")
+}

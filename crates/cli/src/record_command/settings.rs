@@ -1,0 +1,242 @@
+//! What the flags come to, and what is wrong with them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use kubevigil_gateway::identity::IdentityConfig;
+use kubevigil_gateway::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
+use kubevigil_kubeconfig::InCluster;
+use url::Url;
+
+use super::audit_flags::{self, given};
+use super::identity_flags;
+use super::mistakes::Mistakes;
+use crate::args::record::{IdentityChoice, RECOGNISING, RecordArgs, ServingArgs, UpstreamArgs};
+use crate::gate::GateOptions;
+use crate::run::state_dir;
+
+/// What runs, and what its user should hear first.
+pub(super) struct Settings {
+    pub(super) gate: GateOptions,
+    /// Where metrics are served.
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Puts the flags together; an error holds every mistake.
+    pub(super) fn of(arguments: &RecordArgs) -> anyhow::Result<Self> {
+        let mut mistakes = Mistakes::default();
+        let backends = audit_flags::backends(arguments, &mut mistakes);
+        let gateway = gateway(arguments, &mut mistakes);
+        // Most of what it says follows from what is said already.
+        if mistakes.is_empty()
+            && let Err(error) = gateway.check()
+        {
+            mistakes.also(in_flags(&error));
+        }
+        mistakes.into_result()?;
+        let warnings = warnings(arguments, !recognises_somebody(&gateway.identity));
+        let state_dir = match &arguments.operation.state_dir {
+            Some(folder) => folder.clone(),
+            None if backends.need_state() => state_dir::choose(None)?.join("record"),
+            None => PathBuf::new(),
+        };
+        Ok(Self {
+            gate: GateOptions {
+                policy: arguments
+                    .policy
+                    .audit_policy_file
+                    .clone()
+                    .unwrap_or_default(),
+                gateway,
+                backends,
+                state_dir,
+                journal: None,
+            },
+            metrics: arguments.operation.metrics_listen.0,
+            warnings,
+        })
+    }
+}
+
+fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
+    let tls = tls(&arguments.serving, mistakes);
+    let unless_told = match tls {
+        Some(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let port = arguments.serving.secure_port;
+    let problem = format!("is {port}, and must be between 0 (any) and 65535");
+    let valid = u16::try_from(port);
+    mistakes.unless(valid.is_ok(), "secure-port", problem);
+    let address = arguments.serving.bind_address.unwrap_or(unless_told);
+    let defaults = GatewayConfig::default();
+    let operation = &arguments.operation;
+    GatewayConfig {
+        listen: SocketAddr::new(address, valid.unwrap_or_default()),
+        tls,
+        upstream: upstream(&arguments.upstream, arguments, mistakes),
+        identity: identity_flags::identity(
+            &arguments.identity,
+            arguments.upstream.identity,
+            mistakes,
+        ),
+        request_timeout_seconds: arguments.serving.request_timeout.as_secs(),
+        drain_timeout_seconds: operation.drain_timeout.as_secs(),
+        max_connections: operation
+            .max_connections
+            .unwrap_or(defaults.max_connections),
+        recorded_body_max_bytes: operation
+            .recorded_body_max_bytes
+            .unwrap_or(defaults.recorded_body_max_bytes),
+        recorded_bodies_max_bytes: operation
+            .recorded_bodies_max_bytes
+            .unwrap_or(defaults.recorded_bodies_max_bytes),
+        ..defaults
+    }
+}
+
+fn tls(arguments: &ServingArgs, mistakes: &mut Mistakes) -> Option<GatewayTls> {
+    let certificate = given(arguments.tls_cert_file.as_deref());
+    let key = given(arguments.tls_private_key_file.as_deref());
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(GatewayTls {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        }),
+        (None, None) => None,
+        (Some(_), None) => {
+            mistakes.about("tls-cert-file", "needs --tls-private-key-file, its key");
+            None
+        }
+        (None, Some(_)) => {
+            mistakes.about(
+                "tls-private-key-file",
+                "needs --tls-cert-file, its certificate",
+            );
+            None
+        }
+    }
+}
+
+fn upstream(arguments: &UpstreamArgs, all: &RecordArgs, mistakes: &mut Mistakes) -> UpstreamConfig {
+    let kubeconfig = given(arguments.upstream_kubeconfig.as_deref());
+    let url = arguments.upstream.as_deref().filter(|url| !url.is_empty());
+    let in_cluster = kubeconfig.is_none() && url.is_none();
+    if in_cluster && !InCluster::from_environment().is_possible() {
+        let problem = "or --upstream is needed: it says where the API server is (inside a pod, the pod's own cluster is meant without them)";
+        mistakes.about("upstream-kubeconfig", problem);
+    }
+    if kubeconfig.is_some() && url.is_some() {
+        mistakes.about(
+            "upstream",
+            "and --upstream-kubeconfig say twice where the API server is; leave one out",
+        );
+    }
+    if kubeconfig.is_none() && arguments.upstream_context.is_some() {
+        mistakes.about(
+            "upstream-context",
+            "needs --upstream-kubeconfig, in which the context is",
+        );
+    }
+    if url.is_none() && arguments.upstream_ca.is_some() {
+        mistakes.about(
+            "upstream-ca",
+            "needs --upstream; a kubeconfig names its authorities itself",
+        );
+    }
+    if url.is_some() && arguments.identity == IdentityChoice::Impersonate {
+        mistakes.about("identity", "impersonate needs --upstream-kubeconfig: with --upstream the gateway has no credentials of its own");
+    }
+    if url.is_some() && all.identity.token_review {
+        mistakes.about("token-review", "needs --upstream-kubeconfig: with --upstream the gateway has no credentials to ask with");
+    }
+    let server = url.and_then(|text| {
+        let url = Url::parse(text).ok().filter(|url| url.has_host());
+        let problem = format!("cannot be `{text}`; write https://HOST:PORT");
+        mistakes.unless(url.is_some(), "upstream", problem);
+        url
+    });
+    UpstreamConfig {
+        kubeconfig: kubeconfig.map(Into::into),
+        context: arguments.upstream_context.clone(),
+        server,
+        ca: arguments.upstream_ca.clone(),
+        in_cluster,
+    }
+}
+
+fn recognises_somebody(identity: &IdentityConfig) -> bool {
+    identity.client_ca.is_some()
+        || identity.front_proxy.is_some()
+        || identity.service_accounts.is_some()
+        || identity.token_review.is_some()
+        || !identity.oidc.is_empty()
+}
+
+/// A contradiction in the gateway's settings, in the words of the command line.
+fn in_flags(error: &ConfigError) -> String {
+    let recognises = "--token-review, --client-ca-file with --identity impersonate, --service-account-issuer, --oidc-issuer-url";
+    match error {
+        ConfigError::PlainHttp(address) => format!(
+            "--bind-address {} needs --tls-cert-file: over plain HTTP anybody on the way can read tokens and change requests; \
+             give a certificate, or listen on 127.0.0.1",
+            address.ip()
+        ),
+        ConfigError::CertificatesWithoutTls("client_ca") => {
+            "--client-ca-file needs --tls-cert-file: clients present certificates over HTTPS only".to_owned()
+        }
+        ConfigError::CertificatesWithoutTls(_) => {
+            "--requestheader-client-ca-file needs --tls-cert-file: proxies present certificates over HTTPS only".to_owned()
+        }
+        ConfigError::OpenToAll(_) => format!(
+            "nothing says how to recognise who asks, so everybody would be system:anonymous: give one of {recognises}; \
+             or listen on 127.0.0.1"
+        ),
+        ConfigError::ClosedToAll => format!(
+            "--anonymous-auth=false, and nothing says how to recognise who asks, so every request would be refused: give one of {recognises}"
+        ),
+        ConfigError::Limit { setting, problem } => match *setting {
+            "max_connections" => format!("--max-connections {problem}"),
+            "request_timeout_seconds" => "--request-timeout must be at least 1s".to_owned(),
+            _ => error.to_string(),
+        },
+        ConfigError::Upstream(problem) => format!("--upstream: {problem}"),
+    }
+}
+
+fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
+    let ignored = &arguments.pasted.ignored;
+    let mut warnings = Vec::new();
+    if !ignored.is_empty() {
+        let flags = ignored.join(", --");
+        warnings.push(format!(
+            "ignored, since they mean nothing to a gateway: --{flags}"
+        ));
+    }
+    let recognising: Vec<&str> = RECOGNISING
+        .iter()
+        .copied()
+        .filter(|name| ignored.iter().any(|ignored| ignored == name))
+        .collect();
+    let asks = arguments.identity.token_review;
+    if !recognising.is_empty() && !asks && !nobody_is_recognised {
+        warnings.push(format!(
+            "--{}: users whom the API server knows by this alone are not recognised here; --token-review asks it whose a token is",
+            recognising.join(", --")
+        ));
+    }
+    warnings.extend(identity_flags::left_out(
+        &arguments.identity,
+        arguments.upstream.identity,
+    ));
+    if nobody_is_recognised {
+        warnings.push(
+            "nothing says how to recognise who asks, so requests with a token are refused: --token-review asks the API server whose it is"
+                .to_owned(),
+        );
+    }
+    warnings.extend(audit_flags::deprecated(arguments).map(str::to_owned));
+    warnings
+}

@@ -1,0 +1,32 @@
+//! `kubevigil record` as its users have it: the real program before a scripted API server, real sockets, real files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+#[path = "../daemon/alerts.rs"]
+#[expect(dead_code, reason = "the daemon's tests use more of it")]
+mod alerts;
+#[path = "../daemon/authority.rs"]
+#[expect(dead_code, reason = "the daemon's tests use more of it")]
+mod authority;
+mod backends;
+#[path = "../daemon/daemon.rs"]
+#[expect(dead_code, reason = "the daemon's tests use more of it")]
+mod daemon;
+mod drain;
+mod durable;
+mod gate;
+mod pasted;
+mod policy;
+mod requests;
+#[path = "../daemon/sender.rs"]
+#[expect(dead_code, reason = "the daemon's tests use more of it")]
+mod sender;
+mod source;
+mod start;
+mod upstream;

@@ -1,0 +1,83 @@
+//! What keeps a gateway from starting, and what it says when it has started.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use crate::daemon::failure;
+use crate::gate::Place;
+
+#[test]
+fn the_start_says_what_runs_and_where_events_go() {
+    let place = Place::new().with_log().with(&[
+        "--audit-webhook-config-file={}/webhook.yaml",
+        "--audit-log-truncate-enabled",
+        "--etcd-servers=https://127.0.0.1:2379",
+        "--profiling",
+    ]);
+    place.write(
+        "webhook.yaml",
+        &crate::gate::kubeconfig("http://127.0.0.1:1/k8s_audit"),
+    );
+    let log = place.start().terminate();
+    for said in [
+        "recording to union[truncate<ignoreErrors<log>>,buffered<webhook>]",
+        "ignored, since they mean nothing to a gateway: --etcd-servers, --profiling",
+        "asking the API server about tokens, and passed through; requests without credentials are let in",
+        "auditing gateway on http://127.0.0.1:",
+        "stopping: taking no more requests",
+    ] {
+        assert!(log.contains(said), "{said} is not in\n{log}");
+    }
+}
+
+#[test]
+fn a_broken_policy_is_shown_and_nothing_starts() {
+    let place = Place::new().with_log();
+    place.write(
+        "policy.yaml",
+        "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Everything\n",
+    );
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        log.contains("policy.yaml") && log.contains("Everything"),
+        "{log}"
+    );
+    assert!(!place.path("audit.log").exists(), "nothing was made");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for flag in ["--secure-port=", "--metrics-listen=127.0.0.1:"] {
+        let place = Place::new().with_log().with(&[&format!("{flag}{port}")]);
+        let (code, log) = failure(&mut place.command());
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains(&format!("127.0.0.1:{port}")), "{log}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_keeps_the_gateway_from_starting() {
+    let place = Place::new().with(&["--audit-log-path={}/policy.yaml/audit.log"]);
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("policy.yaml/audit.log"), "{log}");
+}
+
+#[test]
+fn events_go_to_standard_output_and_nothing_else_does() {
+    let place = Place::new().with(&["--audit-log-path=-"]);
+    let mut command = place.command();
+    let mut daemon = crate::daemon::Daemon::spawn(command.stdout(Stdio::piped())).ready();
+    let mut client = crate::gate::Client::connect(&daemon);
+    client.ask("jane", "GET", "/api/v1/pods", "");
+    let mut stdout = daemon.child.stdout.take().unwrap();
+    daemon.terminate();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
+    let events = crate::gate::events(&text);
+    assert_eq!(events.len(), 1, "{text}");
+    assert_eq!(events[0]["verb"], "list");
+}
