@@ -1,5 +1,6 @@
 //! PEM text, from files or from within a kubeconfig, and what is made of it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
@@ -11,8 +12,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::error::{CredentialsError, ReadError};
 
-/// Where PEM text comes from.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Where PEM text comes from. Its `Debug` shows no text, which may be a key.
+#[derive(Clone, Eq, PartialEq)]
 pub enum PemSource {
     /// A file; read again when it changes.
     File(PathBuf),
@@ -26,10 +27,19 @@ pub enum PemSource {
 }
 
 /// PEM text and what errors call it. Blocks of other kinds and text between blocks are skipped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Pem<'c> {
     source: &'c PemSource,
     content: &'c [u8],
+}
+
+impl fmt::Debug for PemSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("PemSource")
+            .field(&self.name())
+            .finish()
+    }
 }
 
 impl PemSource {

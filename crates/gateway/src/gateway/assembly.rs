@@ -16,16 +16,18 @@ use crate::forward::{Forward, ForwardLimits};
 use crate::identity::{
     Authenticate, AuthenticateLayer, Authenticator, IdentityMode, Reviewer, UpstreamReviewer,
 };
+use crate::impersonate::{Impersonate, ImpersonateLayer};
 use crate::refuse::{Refuse, RefuseLayer};
 
 /// All services, outermost first. What is refused inside of the audit service is recorded, what is turned away outside is not.
-pub(super) type Stack = Arrival<Authenticate<AuditService<Refuse<Forward>>>>;
+pub(super) type Stack = Arrival<Authenticate<AuditService<Refuse<Impersonate<Forward>>>>>;
 
 /// The parts of the stack. Connections share them.
 pub(super) struct Assembly {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) auditing: Arc<Auditing>,
     arrival: ArrivalLayer,
+    impersonate: ImpersonateLayer,
     forward: Forward,
 }
 
@@ -54,12 +56,13 @@ impl Assembly {
             arrival: arrival(config, counters),
             authenticator: Arc::new(authenticator),
             auditing,
+            impersonate: ImpersonateLayer::new(mode, reviewer.as_ref())?,
             forward: Forward::to(&access, mode, limits, cut)?,
         })
     }
 
     pub(super) fn stack(&self) -> Stack {
-        let refuse = RefuseLayer.layer(self.forward.clone());
+        let refuse = RefuseLayer.layer(self.impersonate.layer(self.forward.clone()));
         let audit = AuditLayer::new(Arc::clone(&self.auditing)).layer(refuse);
         let authenticate = AuthenticateLayer::new(Arc::clone(&self.authenticator)).layer(audit);
         self.arrival.layer(authenticate)

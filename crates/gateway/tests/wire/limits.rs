@@ -1,0 +1,124 @@
+//! Clients that take too long, send too much or are too many.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+
+use crate::stage::{Stage, eventually};
+
+const ASK: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[tokio::test]
+async fn a_header_that_comes_slowly_is_cut_off() {
+    let stage = Stage::with(|config| config.header_timeout_seconds = 1).await;
+    let mut wire = stage.connect().await;
+    wire.send(b"GET /a HTTP/1.1\r\nHost").await;
+    assert!(wire.closes_within(Duration::from_secs(4)).await);
+    let mut silent = stage.connect().await;
+    assert!(silent.closes_within(Duration::from_secs(4)).await);
+    assert_eq!(stage.handle.counters().slow_headers.get(), 2);
+}
+
+#[tokio::test]
+async fn between_requests_a_connection_may_rest_longer_than_a_header_may_take() {
+    let stage = Stage::with(|config| config.header_timeout_seconds = 1).await;
+    let mut wire = stage.connect().await;
+    for _ in 0..2 {
+        wire.send(ASK).await;
+        wire.until("{}\n").await;
+        tokio::time::sleep(Duration::from_millis(1700)).await;
+    }
+    assert_eq!(stage.upstream.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_in_the_end() {
+    let stage = Stage::with(|config| config.idle_timeout_seconds = 1).await;
+    let mut wire = stage.connect().await;
+    wire.send(ASK).await;
+    wire.until("{}\n").await;
+    assert!(wire.closes_within(Duration::from_secs(4)).await);
+}
+
+#[tokio::test]
+async fn a_watch_may_be_silent_for_longer_than_anything_else() {
+    let stage = Stage::with(|config| {
+        config.idle_timeout_seconds = 1;
+        config.header_timeout_seconds = 1;
+        config.stall_timeout_seconds = 1;
+        config.request_timeout_seconds = 1;
+    })
+    .await;
+    let mut wire = stage.connect().await;
+    wire.send(b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    wire.until("{}").await;
+    assert!(!wire.closes_within(Duration::from_secs(3)).await);
+}
+
+#[tokio::test]
+async fn headers_beyond_the_limits_are_answered_with_431() {
+    let many = (0..300)
+        .map(|number| format!("X-{number}: a\r\n"))
+        .collect::<String>();
+    let long = format!("X: {}\r\n", "a".repeat(140_000));
+    for headers in [many, long] {
+        let stage = Stage::new().await;
+        let ask = format!("GET /a HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        let answer = stage.send(ask.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+        assert!(stage.upstream.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn headers_within_the_limits_reach_the_upstream() {
+    let stage = Stage::new().await;
+    let headers = (0..200).map(|number| format!("X-{number}: {}\r\n", "a".repeat(500)));
+    let headers = headers.collect::<String>();
+    let ask = format!("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
+    let answer = stage.send(ask.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(stage.upstream.seen()[0].header("x-199")[0].len(), 500);
+}
+
+#[tokio::test]
+async fn further_connections_wait_until_there_is_a_place() {
+    let stage = Stage::with(|config| config.max_connections = 2).await;
+    let (mut one, _two) = (stage.connect().await, stage.connect().await);
+    one.send(ASK).await;
+    one.until("{}\n").await;
+    let mut third = stage.connect().await;
+    third.send(ASK).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), third.0.read_u8());
+    assert!(early.await.is_err(), "no place yet");
+    drop(one);
+    third.until("{}\n").await;
+    assert!(stage.handle.counters().full.get() >= 1);
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_ends_its_request() {
+    let stage = Stage::with(|config| config.stall_timeout_seconds = 1).await;
+    let mut wire = stage.connect().await;
+    wire.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhel")
+        .await;
+    let answer = wire.until("\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(stage.handle.counters().stalled_bodies.get(), 1);
+    eventually("an event", || !stage.log.events().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let stage = Stage::with(|config| config.stall_timeout_seconds = 1).await;
+    let mut wire = stage.connect().await;
+    wire.send(b"GET /a?watch=1&endless=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    wire.some().await;
+    eventually("a slow reader", || {
+        stage.handle.counters().slow_readers.get() == 1
+    })
+    .await;
+    eventually("an event", || !stage.log.events().is_empty()).await;
+}
