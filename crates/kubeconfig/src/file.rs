@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let text = "x: &t fortune-teller\nusers:\n- name: a\n  user: {token: \"häpless\", tokenFile: /t}\n- name: b\n  user:\n    client-key-data: >\n      abc\n      def\n- token: misplaced\n- user: {token: *t}\n- user: {exec: {env: [{name: A, value: key3}]}}\nclusters: [{cluster: {proxy-url: http://u:pa@h:1}}]\n";
+        let text = "x: &t fortune-teller\nusers:\n- name: a\n  user: {token: \"häpless\", tokenFile: /t}\n- name: b\n  user:\n    client-key-data: >\n      abc\n      def\n- token: misplaced\n- user: {token: *t}\n- user: {exec: {env: [{name: A, value: key3long}]}}\nclusters: [{cluster: {proxy-url: http://u:pa@h:1}}]\n";
         let config = Kubeconfig::read("webhook.yaml", text).unwrap();
         let shown = &config.place.source.text;
         assert_eq!(shown.len(), text.len());
@@ -241,7 +241,7 @@ mod tests {
             "def",
             "misplaced",
             "fortune",
-            "key3",
+            "key3long",
             "u:pa",
         ] {
             assert!(!shown.contains(secret), "{secret} in {shown}");

@@ -3,14 +3,10 @@
 use kubevigil_yaml::{Kind, Node};
 
 /// Fields that are not for everybody's eyes, wherever they stand.
-const SECRETS: [&str; 6] = [
-    "args",
-    "auth-provider",
-    "client-key-data",
-    "env",
-    "password",
-    "token",
-];
+const SECRETS: [&str; 4] = ["auth-provider", "client-key-data", "password", "token"];
+
+/// Fields that may hold secrets among ordinary words.
+const DOUBTFUL: [&str; 2] = ["args", "env"];
 
 /// Fields whose URLs may hold a user and a password.
 const URLS: [&str; 2] = ["proxy-url", "server"];
@@ -18,27 +14,44 @@ const URLS: [&str; 2] = ["proxy-url", "server"];
 /// A secret of this length is also looked for elsewhere: an anchor may have been written far from the field that it ends up in.
 const LONG_SECRET: usize = 8;
 
+/// What is hidden of a node.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Hidden {
+    Nothing,
+    /// It.
+    Itself,
+    /// It, and the same words elsewhere.
+    Everywhere,
+}
+
+impl Hidden {
+    fn of(field: &str) -> Self {
+        if SECRETS.contains(&field) {
+            Self::Everywhere
+        } else if DOUBTFUL.contains(&field) {
+            Self::Itself
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
 /// The text with a star for each byte of a secret.
 pub(crate) fn without_secrets(text: &str, root: &Node) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let mut open = vec![(root, false)];
-    while let Some((node, is_secret)) = open.pop() {
+    let mut open = vec![(root, Hidden::Nothing)];
+    while let Some((node, hidden)) = open.pop() {
         match &node.kind {
-            Kind::Scalar { text: value, .. } if is_secret => {
-                hide_scalar(&mut bytes, text, node, value)
-            }
-            Kind::Scalar { .. } => {}
-            Kind::Sequence(items) => open.extend(items.iter().map(|item| (item, is_secret))),
+            Kind::Scalar { text: value, .. } => hide_scalar(&mut bytes, text, node, value, hidden),
+            Kind::Sequence(items) => open.extend(items.iter().map(|item| (item, hidden))),
             Kind::Mapping(pairs) => {
                 for (key, value) in pairs {
                     let name = key.text().unwrap_or_default();
                     if URLS.contains(&name) {
                         hide_user_of_url(&mut bytes, text, value);
                     }
-                    open.push((value, is_secret || SECRETS.contains(&name)));
-                    if is_secret {
-                        hide(&mut bytes, key.span.start, key.span.end);
-                    }
+                    open.push((value, hidden.max(Hidden::of(name))));
+                    open.push((key, hidden.min(Hidden::Itself)));
                 }
             }
         }
@@ -46,9 +59,11 @@ pub(crate) fn without_secrets(text: &str, root: &Node) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn hide_scalar(bytes: &mut [u8], text: &str, node: &Node, value: &str) {
-    hide(bytes, node.span.start, node.span.end);
-    if value.len() >= LONG_SECRET {
+fn hide_scalar(bytes: &mut [u8], text: &str, node: &Node, value: &str, hidden: Hidden) {
+    if hidden >= Hidden::Itself {
+        hide(bytes, node.span.start, node.span.end);
+    }
+    if hidden == Hidden::Everywhere && value.len() >= LONG_SECRET {
         for (at, found) in text.match_indices(value) {
             hide(bytes, at, at + found.len());
         }

@@ -3,6 +3,10 @@
 //! The kubeconfig is read as everywhere in kubevigil, with one difference that only the audit webhook knows: without a `current-context`, or
 //! with one that leads to no cluster, an API server silently uses the service account of its own pod, if it has one.
 //!
+//! Only https receivers get credentials: with http, and so with an address without a scheme, no token is ever sent, and the log warns of it.
+//! Without `proxy-url` the proxy of the environment is used (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, and, unlike the server, `ALL_PROXY`), but
+//! not for this machine. SOCKS proxies are refused.
+//!
 //! Redirects are followed as Go follows them: after 301, 302 and 303 the POST becomes a GET without a body, whose 200 counts as success. The
 //! log says so, since the events are lost. Two things differ from the server: credentials do not follow a redirect to another host, and
 //! with `tls-server-name` the header `Host` is that name.
