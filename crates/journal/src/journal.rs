@@ -290,3 +290,30 @@ impl std::fmt::Debug for Journal {
         f.debug_struct("Journal").field("dir", &self.dir()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_every_reader_has_finished_goes_at_once_when_room_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            segment_bytes: 1_000,
+            retain_age: Some(Duration::ZERO),
+            ..Options::default()
+        };
+        let (journal, _) = Journal::open(dir.path(), options).unwrap();
+        let reader = journal.reader("r", ReaderStart::Oldest).unwrap();
+        for _ in 0..10 {
+            let record = NewRecord::unkeyed(vec![b'x'; 500]);
+            journal.append(vec![record]).unwrap().wait().unwrap();
+        }
+        journal.tidy();
+        assert_eq!(journal.stats().oldest, Some(Place::new(0)));
+        reader.commit(Place::new(9)).unwrap();
+        journal.tidy();
+        assert_eq!(journal.stats().segments, 1, "the newest stays");
+    }
+}
