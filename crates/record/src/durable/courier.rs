@@ -70,10 +70,14 @@ impl Courier {
         let abandon = self.shared.abandon.clone();
         let deliver = async {
             self.begin().await;
-            while self.gather().await {
-                self.deliver().await;
-            }
-            if self.delivered.is_some() {
+            loop {
+                while self.gather().await {
+                    self.deliver().await;
+                }
+                if self.delivered.is_none() {
+                    break;
+                }
+                // The backend may take something back even now.
                 self.commit().await;
             }
         };

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod courier;
 mod disk;
 mod kill;
 mod log;
