@@ -87,11 +87,7 @@ impl<B: Body<Data = Bytes>> AuditedBody<B> {
     pub(super) fn new(inner: B, parts: &Parts, unfinished: Unfinished) -> Self {
         let Unfinished(recording) = &unfinished;
         let wanted = recording.with(|audit| audit.response_body_limit());
-        let tap = Tap::new(
-            recording.auditing(),
-            wanted.unwrap_or_default(),
-            &parts.headers,
-        );
+        let tap = Tap::of_answer(recording, wanted.unwrap_or_default(), &parts.headers);
         let announced = content_length(&parts.headers).and_then(|length| length.try_into().ok());
         let watch = Watch {
             tap,
@@ -109,7 +105,7 @@ impl Watch {
     /// Whether the frame is known to be the last.
     fn takes(&mut self, frame: &Frame<Bytes>, is_end_stream: bool) -> bool {
         if let Some(data) = frame.data_ref() {
-            self.tap.copy(data, self.unfinished.0.auditing());
+            self.tap.copy(data, &self.unfinished.0);
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
             self.left = self.left.map(|left| left.saturating_sub(length));
         }

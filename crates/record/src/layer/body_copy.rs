@@ -1,8 +1,11 @@
 //! A copy of a body, made while it passes.
 //!
 //! Frames are copied, not shared: a frame is often a slice of a larger read buffer, and a sender that writes a byte at a time
-//! would make each byte cost a buffer. Memory is taken as bytes arrive, never as they are announced, and the moment that a body turns out
-//! to be of no use its copy is gone.
+//! would make each byte cost a buffer. Memory is taken as bytes arrive, never as they are announced, and the moment that a body
+//! turns out to be of no use its copy is gone.
+//!
+//! What a client says of its body in headers decides nothing: an API server reads a body with `Content-Encoding: br` as if that were
+//! not there, and a label must not hide from the audit what the server carries out. The labels of answers are the server's own.
 
 use std::io::Read;
 
@@ -11,6 +14,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use crate::auditing::{Auditing, Share};
+use crate::layer::recording::Recording;
 
 /// How much is decompressed at a time.
 const STEP: usize = 16 * 1024;
@@ -38,40 +42,59 @@ pub(super) enum Tap {
     Open(BodyCopy),
 }
 
+/// Who keeps a body out of the events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum LeftOut {
+    /// The server would not record it either.
+    ByNature,
+    /// Our limits, or an encoding that we do not read.
+    ByUs,
+}
+
 impl Tap {
-    /// For a body with these headers of which the first `wanted` bytes are of use; none of them if there are more.
-    pub(super) fn new(auditing: &Auditing, wanted: usize, headers: &HeaderMap) -> Self {
+    /// For a request of which the first `wanted` bytes are of use, and none of them if there are more.
+    pub(super) fn of_request(recording: &Recording, wanted: usize, headers: &HeaderMap) -> Self {
+        Self::new(recording, wanted, headers, Encoding::Identity)
+    }
+
+    /// For an answer in the same way.
+    pub(super) fn of_answer(recording: &Recording, wanted: usize, headers: &HeaderMap) -> Self {
+        if wanted == 0 || is_binary(headers) {
+            return Self::Closed;
+        }
+        Self::new(recording, wanted, headers, encoding(headers))
+    }
+
+    fn new(recording: &Recording, wanted: usize, headers: &HeaderMap, encoding: Encoding) -> Self {
+        let auditing = recording.auditing();
         let limit = wanted.min(auditing.limits().recorded_body);
         let announced = content_length(headers);
-        if wanted == 0 || announced == Some(0) || is_binary(headers) {
-            return Self::Closed;
-        }
-        let is_capped = limit < wanted;
-        let encoding = encoding(headers);
-        let is_longer = announced.is_some_and(|announced| announced > limit);
-        if encoding == Encoding::Unknown || is_longer {
-            if !is_longer || is_capped {
-                auditing.counters().count_dropped_body();
-            }
-            return Self::Closed;
-        }
-        Self::Open(BodyCopy {
+        let copy = BodyCopy {
             bytes: Vec::new(),
             limit,
-            is_capped,
+            is_capped: limit < wanted,
             announced,
             is_gzip: encoding == Encoding::Gzip,
             share: auditing.share(),
-        })
+        };
+        let has_room = copy.room_for(announced.unwrap_or_default());
+        let left_out = match has_room {
+            _ if wanted == 0 || announced == Some(0) => LeftOut::ByNature,
+            Err(left_out) => left_out,
+            Ok(()) if encoding == Encoding::Unknown => LeftOut::ByUs,
+            Ok(()) => return Self::Open(copy),
+        };
+        left_out.note(recording);
+        Self::Closed
     }
 
     /// Copies bytes that pass.
-    pub(super) fn copy(&mut self, data: &[u8], auditing: &Auditing) {
+    pub(super) fn copy(&mut self, data: &[u8], recording: &Recording) {
         if let Self::Open(copy) = self
-            && !copy.push(data)
+            && let Err(left_out) = copy.push(data)
         {
-            copy.count_as_dropped(data.len(), auditing);
             *self = Self::Closed;
+            left_out.note(recording);
         }
     }
 
@@ -97,10 +120,10 @@ impl BodyCopy {
         self.bytes.len()
     }
 
-    /// Without its content encoding. `None` if it has another one, ends early, or is too long.
-    pub(super) fn decoded(self, auditing: &Auditing) -> Option<Self> {
+    /// Without its content encoding. Not if it has another one, ends early, or is too long.
+    pub(super) fn decoded(self, auditing: &Auditing) -> Result<Self, LeftOut> {
         if !self.is_gzip {
-            return Some(self);
+            return Ok(self);
         }
         let mut plain = Self {
             bytes: Vec::new(),
@@ -112,52 +135,55 @@ impl BodyCopy {
         let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
         let mut step = [0; STEP];
         loop {
-            let read = decoder.read(&mut step);
-            let data = read.ok().and_then(|read| step.get(..read));
-            let Some(data) = data else {
-                auditing.counters().count_dropped_body();
-                return None;
-            };
-            if data.is_empty() {
-                return Some(plain);
-            }
-            if !plain.push(data) {
-                plain.count_as_dropped(data.len(), auditing);
-                return None;
+            let read = decoder.read(&mut step).map_err(|_| LeftOut::ByUs)?;
+            match step.get(..read).unwrap_or_default() {
+                [] => return Ok(plain),
+                data => plain.push(data)?,
             }
         }
     }
 
-    /// Counts what could not be added, unless the event would not hold it anyway.
-    fn count_as_dropped(&self, more: usize, auditing: &Auditing) {
-        let is_short_of_memory = self.fits(more);
-        if self.is_capped || is_short_of_memory {
-            auditing.counters().count_dropped_body();
+    /// Nothing is added if it gets too long, memory is short, or it turns out to be no JSON.
+    fn push(&mut self, data: &[u8]) -> Result<(), LeftOut> {
+        let is_first = self.bytes.is_empty() && !self.is_gzip;
+        if is_first && !data.first().is_none_or(|byte| may_begin_json(*byte)) {
+            return Err(LeftOut::ByNature);
         }
-    }
-
-    /// False, and nothing is added, if it gets too long or memory is short.
-    fn push(&mut self, data: &[u8]) -> bool {
-        if !self.fits(data.len()) {
-            return false;
-        }
+        self.room_for(data.len())?;
         let needed = self.bytes.len() + data.len();
         if needed > self.bytes.capacity() {
             let doubled = self.bytes.capacity() * 2;
-            let end = self.announced.unwrap_or(self.limit);
-            let capacity = doubled.min(end).max(needed);
+            let end = self.announced.filter(|announced| *announced >= needed);
+            let capacity = doubled.min(end.unwrap_or(self.limit)).max(needed);
             if !self.share.resize(capacity) {
-                return false;
+                return Err(LeftOut::ByUs);
             }
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(data);
-        true
+        Ok(())
     }
 
-    fn fits(&self, more: usize) -> bool {
-        more <= self.limit - self.bytes.len()
+    fn room_for(&self, more: usize) -> Result<(), LeftOut> {
+        match more <= self.limit - self.bytes.len() {
+            true => Ok(()),
+            false if self.is_capped => Err(LeftOut::ByUs),
+            false => Err(LeftOut::ByNature),
+        }
     }
+}
+
+impl LeftOut {
+    fn note(self, recording: &Recording) {
+        if self == Self::ByUs {
+            recording.body_dropped();
+        }
+    }
+}
+
+/// Whether JSON can begin with the byte. Protobuf, CBOR and most of YAML do not, whatever their headers say.
+fn may_begin_json(byte: u8) -> bool {
+    byte.is_ascii_digit() || b" \t\r\n{[\"-tfn".contains(&byte)
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -177,7 +203,7 @@ fn encoding(headers: &HeaderMap) -> Encoding {
     }
 }
 
-/// Whether the body cannot be JSON, so that no event would hold it.
+/// Whether a server says that its answer is no JSON, so that no event would hold it.
 fn is_binary(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

@@ -12,8 +12,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::auditing::{Auditing, Share};
 use crate::auditor::Audit;
 use crate::event::AuditEvent;
-use crate::layer::body_copy::BodyCopy;
+use crate::layer::body_copy::{BodyCopy, LeftOut};
 use crate::sink::SinkError;
+use crate::truncate::TRUNCATED;
 
 /// From so many bytes on work on bodies is moved away.
 const LARGE: usize = 128 * 1024;
@@ -23,6 +24,8 @@ pub(super) struct Ending {
     pub(super) audit: Audit,
     pub(super) request: Option<BodyCopy>,
     pub(super) answer: Option<BodyCopy>,
+    /// A body was left out that the policy wants.
+    pub(super) is_cut: bool,
     /// Why it broke down, if it did.
     pub(super) panic: Option<String>,
     pub(super) at: Timestamp,
@@ -49,39 +52,49 @@ impl Ending {
     }
 
     fn conclude(mut self, auditing: &Auditing) -> Concluded {
-        let request = self.request.take();
-        let answer = self.answer.take();
-        let answer = answer.and_then(|copy| copy.decoded(auditing));
         let mut room = auditing.share();
-        // The events will hold the bodies once more, written anew.
-        let size = |copy: &Option<BodyCopy>| copy.as_ref().map_or(0, BodyCopy::len);
-        let mut fits = room.resize(size(&request) + size(&answer));
-        if fits {
-            if let Some(body) = &request {
-                self.audit.request_body(body.as_slice());
-            }
-            if let Some(body) = &answer {
-                self.audit.response_body(body.as_slice());
-            }
-        }
-        drop((request, answer));
+        let are_read = self.read_bodies(&mut room, auditing);
         let mut events = match self.panic {
             Some(message) => self.audit.panicked(&message, self.at),
             None => self.audit.complete(self.at),
         };
         let written = events.iter().map(bodies_of).max().unwrap_or_default();
-        if !room.resize(written) {
-            fits = false;
+        let has_room = room.resize(written);
+        if !has_room {
             events.iter_mut().for_each(without_bodies);
         }
-        if !fits {
+        let is_cut = !are_read || !has_room;
+        if is_cut {
             auditing.counters().count_dropped_body();
+        }
+        if is_cut || self.is_cut {
+            events.iter_mut().for_each(mark_as_cut);
         }
         Concluded {
             events,
             _room: room,
             _token: self.token,
         }
+    }
+
+    /// Gives the bodies to the audit. False if one of them is left out.
+    fn read_bodies(&mut self, room: &mut Share, auditing: &Auditing) -> bool {
+        let request = self.request.take();
+        let answer = self.answer.take().map(|copy| copy.decoded(auditing));
+        let is_lost = matches!(answer, Some(Err(LeftOut::ByUs)));
+        let answer = answer.and_then(Result::ok);
+        let size = |copy: &Option<BodyCopy>| copy.as_ref().map_or(0, BodyCopy::len);
+        // The events will hold them once more, written anew.
+        if !room.resize(size(&request) + size(&answer)) {
+            return false;
+        }
+        if let Some(body) = request {
+            self.audit.request_body(body.as_slice());
+        }
+        if let Some(body) = answer {
+            self.audit.response_body(body.as_slice());
+        }
+        !is_lost
     }
 }
 
@@ -112,6 +125,14 @@ fn bodies_of(event: &AuditEvent) -> usize {
 fn without_bodies(event: &mut AuditEvent) {
     event.request_object = None;
     event.response_object = None;
+}
+
+/// With the word that the server has for events that were cut down (spec 7).
+fn mark_as_cut(event: &mut AuditEvent) {
+    if event.may_have_bodies() {
+        let mark = (TRUNCATED.to_owned(), "true".to_owned());
+        event.annotations.extend([mark]);
+    }
 }
 
 fn lost(auditing: &Auditing, error: &JoinError) -> SinkError {

@@ -35,6 +35,8 @@ struct State {
     open: Option<Open>,
     request: Option<BodyCopy>,
     answer: Option<BodyCopy>,
+    /// A body is left out that the policy wants.
+    is_cut: bool,
     panic: Option<String>,
     holds: usize,
     /// The answer is sent, or nobody is there to send it to.
@@ -58,6 +60,7 @@ impl Recording {
                 open: Some(open),
                 request: None,
                 answer: None,
+                is_cut: false,
                 panic: None,
                 holds: 0,
                 is_over: false,
@@ -149,6 +152,12 @@ impl Recording {
         }
     }
 
+    /// A body that the policy wants is left out for reasons of our own.
+    pub(super) fn body_dropped(&self) {
+        self.auditing().counters().count_dropped_body();
+        self.lock().is_cut = true;
+    }
+
     /// There will be no further event.
     pub(super) fn forget(&self) {
         let mut state = self.lock();
@@ -183,6 +192,7 @@ impl State {
             audit,
             request: self.request.take(),
             answer: self.answer.take(),
+            is_cut: self.is_cut,
             panic: self.panic.take(),
             at: now,
             token,

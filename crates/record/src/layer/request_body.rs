@@ -45,11 +45,7 @@ impl<B: Body<Data = Bytes>> AuditedRequestBody<B> {
             return Self::untouched(inner);
         }
         let wanted = recording.with(|audit| audit.request_body_limit());
-        let tap = Tap::new(
-            recording.auditing(),
-            wanted.unwrap_or_default(),
-            &parts.headers,
-        );
+        let tap = Tap::of_request(recording, wanted.unwrap_or_default(), &parts.headers);
         let copying = tap.is_open().then(|| Copying {
             tap,
             left: content_length(&parts.headers),
@@ -63,7 +59,7 @@ impl Copying {
     /// Takes a frame in. False when the copy is of no use any more.
     fn takes(&mut self, frame: &Frame<Bytes>) -> bool {
         if let Some(data) = frame.data_ref() {
-            self.tap.copy(data, self.recording.auditing());
+            self.tap.copy(data, &self.recording);
             self.left = self.left.map(|left| left.saturating_sub(data.len()));
         }
         self.tap.is_open()
@@ -99,8 +95,10 @@ impl<B: Body<Data = Bytes>> Body for AuditedRequestBody<B> {
             None => (true, true),
         };
         if is_over || !is_of_use {
-            let copying = this.copying.take().filter(|_| is_of_use);
-            copying.map(Copying::finish);
+            let copying = this.copying.take();
+            if let Some(copying) = copying.filter(|_| is_of_use) {
+                copying.finish();
+            }
         }
         Poll::Ready(polled)
     }

@@ -189,35 +189,73 @@ async fn a_body_beyond_the_limit_is_let_go_at_once_and_passes() {
     assert_eq!(auditing.counters().bodies_dropped(), 1);
 }
 
+/// Whether a body of so many bytes, all the same, is copied while it passes: its first byte, headers.
+async fn is_copied(byte: u8, length: usize, header: (&'static str, &'static str)) -> bool {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(BODIES, &notes);
+    let inside = Arc::clone(&auditing);
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |request: Request<AuditedRequestBody<Script>>| {
+        let (auditing, give) = (Arc::clone(&inside), give.clone());
+        async move {
+            let mut body = request.into_body();
+            body.frame().await.unwrap()?;
+            give.send(auditing.recorded_bytes() > 0).unwrap();
+            Ok::<_, io::Error>(answer(200, Script::knowing([])))
+        }
+    });
+    let body = Script::new([Step::Data(Bytes::from(vec![byte; length])), data("1")]);
+    let mut request = request("PUT", POD, body);
+    request
+        .headers_mut()
+        .insert(header.0, header.1.parse().unwrap());
+    audited(&auditing, service).oneshot(request).await.unwrap();
+    assert_eq!(notes.summary(), "RR RC(200)");
+    let dropped = auditing.counters().bodies_dropped();
+    assert_eq!(dropped, 0, "the server would not record it");
+    given.recv().await.unwrap()
+}
+
 #[tokio::test]
-async fn what_cannot_be_json_or_is_announced_as_too_long_is_not_even_copied() {
-    let long = 4 * 1024 * 1024;
-    for (name, value) in [
-        ("content-type", "application/vnd.kubernetes.protobuf"),
-        ("content-type", "application/CBOR"),
-        ("content-length", "4194304"),
-    ] {
+async fn what_cannot_be_json_is_not_copied_and_no_header_decides_about_that() {
+    let cases = [
+        (b'1', 10, ("content-type", "application/json"), true),
+        (
+            b'1',
+            10,
+            ("content-type", "application/vnd.kubernetes.protobuf"),
+            true,
+        ),
+        (b'1', 10, ("content-encoding", "br"), true),
+        (b' ', 10, ("accept", "*/*"), true),
+        (b'k', 10, ("content-type", "application/json"), false),
+        (b'\xd9', 10, ("content-type", "application/json"), false),
+        (b'1', 4_000_000, ("accept", "*/*"), false),
+        (b'1', 10, ("content-length", "4000000"), false),
+    ];
+    for (byte, length, header, expected) in cases {
+        let found = is_copied(byte, length, header).await;
+        assert_eq!(found, expected, "{byte} {length} {header:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_says_that_a_body_was_left_out() {
+    let limits = Limits {
+        recorded_body: 10,
+        ..Limits::default()
+    };
+    for (rules, expected) in [(BODIES, 1), (METADATA, 0)] {
         let notes = Arc::new(Notes::new());
-        let auditing = auditing(BODIES, &notes);
-        let inside = Arc::clone(&auditing);
-        let service = service_fn(move |request: Request<AuditedRequestBody<Script>>| {
-            let auditing = Arc::clone(&inside);
-            async move {
-                let mut body = request.into_body();
-                body.frame().await;
-                assert_eq!(auditing.recorded_bytes(), 0);
-                Ok::<_, io::Error>(answer(200, Script::knowing([])))
-            }
+        let auditing = limited(rules, &notes, limits);
+        let service = service_fn(async |request: Request<AuditedRequestBody<Script>>| {
+            read(request).await?;
+            Ok::<_, io::Error>(answer(201, Script::knowing([])))
         });
-        let body = Script::new([Step::Data(Bytes::from(vec![b'1'; long]))]);
-        let mut request = request("PUT", POD, body);
-        request.headers_mut().insert(name, value.parse().unwrap());
-        audited(&auditing, service).oneshot(request).await.unwrap();
-        assert_eq!(notes.summary(), "RR RC(200)", "{value}");
-        assert_eq!(
-            auditing.counters().bodies_dropped(),
-            0,
-            "the server would not record it"
-        );
+        let asked = request("POST", PODS, Script::new([data(POD_JSON)]));
+        audited(&auditing, service).oneshot(asked).await.unwrap();
+        let last = notes.events().pop().unwrap();
+        let marks = last.annotations.get("audit.k8s.io/truncated");
+        assert_eq!(marks.map_or(0, |_| 1), expected, "{rules}");
     }
 }
