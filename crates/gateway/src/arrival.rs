@@ -46,7 +46,7 @@ pub use self::body::{ArrivingBody, BodyStalled};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
-/// An extension of each request: how long the upstream may take until it begins to answer. `None` stands for a long-running
+/// An extension of each request, and of its answer: how long the upstream may take until it begins to answer. `None` stands for a long-running
 /// request, which may take as long as it takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeAllowed(pub Option<Duration>);
@@ -109,10 +109,12 @@ where
         self.layer.counters.requests.add(1);
         match self.layer.read(&mut request) {
             Ok(audit_id) => {
+                let allowed = request.extensions().get().copied();
                 let request = self.layer.guard_body(request);
                 ArrivalFuture {
                     future: EitherFuture::inner(self.inner.call(request)),
                     audit_id: Some(audit_id),
+                    allowed,
                 }
             }
             Err(turned_away) => {
@@ -121,6 +123,7 @@ where
                 ArrivalFuture {
                     future: EitherFuture::own(answer),
                     audit_id,
+                    allowed: None,
                 }
             }
         }
@@ -270,6 +273,7 @@ pin_project! {
         #[pin]
         future: EitherFuture<F>,
         audit_id: Option<HeaderValue>,
+        allowed: Option<TimeAllowed>,
     }
 }
 
@@ -284,6 +288,9 @@ where
         let Ok(mut answer) = ready!(this.future.poll(context));
         if let Some(audit_id) = this.audit_id.take() {
             answer.headers_mut().insert(AUDIT_ID, audit_id);
+        }
+        if let Some(allowed) = *this.allowed {
+            answer.extensions_mut().insert(allowed);
         }
         Poll::Ready(Ok(answer))
     }

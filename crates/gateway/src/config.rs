@@ -38,7 +38,7 @@ pub struct GatewayConfig {
     /// Seconds in which the TLS handshake, and then the header of a request, must arrive.
     pub header_timeout_seconds: u64,
     /// Seconds for which the body of a request may stand still before the request is given up, and for which a client may take
-    /// nothing of an answer that waits for it. Bodies of long-running requests and upgraded connections may rest.
+    /// nothing of an answer that waits for it. Long-running requests (`kubectl logs -f | less`) and upgraded connections may rest.
     pub stall_timeout_seconds: u64,
     /// Seconds after which a connection without requests is closed. Go's clients close theirs after 90; more avoids races.
     pub idle_timeout_seconds: u64,

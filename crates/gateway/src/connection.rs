@@ -6,7 +6,7 @@
 //! | who | is held to | by |
 //! |---|---|---|
 //! | handshake, header | `header_timeout_seconds`, from its first byte | [`activity`] |
-//! | reader of an answer | `stall_timeout_seconds` without a byte taken | [`activity`] |
+//! | reader of an answer to a short request | `stall_timeout_seconds` without taking more | [`in_flight`], [`activity`] |
 //! | nobody | `idle_timeout_seconds` without a request | [`activity`] |
 //! | header | bytes and lines | hyper, [`crate::arrival`] |
 //! | HTTP/2 | streams at once, 20 resets of streams not yet looked at, 64 KiB of frames to answer, pings that must be answered | hyper |
@@ -48,9 +48,11 @@ use self::activity::{Activity, Overdue};
 use self::in_flight::CountedBody;
 use self::protocol::{Drive, Protocol};
 use self::stream::Watched;
+use crate::arrival::TimeAllowed;
 use crate::config::GatewayConfig;
 use crate::counters::GatewayCounters;
 use crate::peer::Peer;
+use crate::stack::Stack;
 use crate::throttle::Throttle;
 
 /// How often a connection is looked at for being slow or idle.
@@ -75,20 +77,12 @@ pub(crate) struct Server {
 }
 
 /// Serves a connection until it ends, or its time is up.
-pub(crate) async fn serve<S, RB>(
+pub(crate) async fn serve(
     server: Arc<Server>,
-    stack: S,
+    stack: Stack,
     stream: TcpStream,
     address: SocketAddr,
-) where
-    S: Service<Request<Incoming>, Response = Response<RB>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    RB: Body<Data = Bytes> + Send + 'static,
-    RB::Error: Into<BoxError>,
-{
+) {
     server.counters.connections.add(1);
     stream::make_ready(&stream);
     let activity = Activity::new();
@@ -132,16 +126,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn secure<S, RB>(&self, stream: Watched<TcpStream>, acceptor: TlsAcceptor, stack: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<RB>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        RB: Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-    {
+    async fn secure(&self, stream: Watched<TcpStream>, acceptor: TlsAcceptor, stack: Stack) {
         let limit = self.server.config.header_timeout();
         let handshake = tokio::time::timeout(limit, acceptor.accept(stream));
         let stream = tokio::select! {
@@ -160,21 +145,14 @@ impl Connection {
         }
     }
 
-    async fn speak<IO, S, RB>(
+    async fn speak<IO>(
         &self,
         stream: IO,
         protocol: Protocol,
-        stack: S,
+        stack: Stack,
         certificates: Arc<[CertificateDer<'static>]>,
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<RB>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        RB: Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
     {
         let stream = TokioIo::new(stream);
         let activity = self.activity.clone();
@@ -281,16 +259,16 @@ fn certificates(session: &rustls::ServerConnection) -> Arc<[CertificateDer<'stat
         .collect()
 }
 
-async fn answer<S, RB>(
-    mut stack: S,
+async fn answer(
+    mut stack: Stack,
     request: Request<Incoming>,
     activity: Activity,
-) -> Result<Response<CountedBody<RB>>, Infallible>
-where
-    S: Service<Request<Incoming>, Response = Response<RB>, Error = Infallible>,
-{
+) -> Result<Response<CountedBody<impl Body<Data = Bytes, Error = BoxError>>>, Infallible> {
     let in_flight = activity.begin();
-    std::future::poll_fn(|context| stack.poll_ready(context)).await?;
+    std::future::poll_fn(|context| Service::<Request<Incoming>>::poll_ready(&mut stack, context))
+        .await?;
     let answer = stack.call(request).await?;
-    Ok(answer.map(|body| CountedBody::new(body, in_flight)))
+    let allowed = answer.extensions().get::<TimeAllowed>();
+    let may_rest = allowed.is_some_and(|allowed| allowed.0.is_none());
+    Ok(answer.map(|body| CountedBody::new(body, in_flight, may_rest)))
 }

@@ -5,8 +5,6 @@
 //! connection is told that it will close (`Connection: close`, GOAWAY); after the drain time-out what is left (watches,
 //! upgraded connections) is cut; their last events are kept, and the sink is closed.
 
-mod assembly;
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use self::assembly::Assembly;
 use crate::config::{ConfigError, GatewayConfig};
 use crate::connection::{self, Server};
 use crate::counters::GatewayCounters;
 use crate::forward::UpstreamError;
 use crate::identity::{Authenticator, IdentityError};
+use crate::stack::Parts;
 use crate::throttle::Throttle;
 
 /// How often certificates and authorities are looked at for changes.
@@ -43,7 +41,7 @@ pub struct Gateway {
     config: Arc<GatewayConfig>,
     listener: TcpListener,
     address: SocketAddr,
-    assembly: Assembly,
+    parts: Parts,
     handle: Handle,
     cut: CancellationToken,
 }
@@ -115,18 +113,18 @@ impl Gateway {
         let tls = server_credentials(&config)?.map(Arc::new);
         let cut = CancellationToken::new();
         let counters = Arc::<GatewayCounters>::default();
-        let assembly = Assembly::new(&config, auditing, &counters, cut.clone())?;
+        let parts = Parts::new(&config, auditing, &counters, cut.clone())?;
         let (listener, address) = listen(config.listen).await?;
         let handle = Handle {
             tls,
-            authenticator: Arc::clone(&assembly.authenticator),
+            authenticator: Arc::clone(&parts.authenticator),
             counters,
         };
         Ok(Self {
             config: Arc::new(config),
             listener,
             address,
-            assembly,
+            parts,
             handle,
             cut,
         })
@@ -145,7 +143,7 @@ impl Gateway {
     /// Serves until `stop` is cancelled and requests in flight are answered, or their time is up. It then waits for the last
     /// events and closes the sink of the auditing: nobody else has to drain it.
     pub async fn serve(self, stop: CancellationToken) -> Drained {
-        let auditing = Arc::clone(&self.assembly.auditing);
+        let auditing = Arc::clone(&self.parts.auditing);
         // Whoever drops this future instead of stopping it leaves no connection behind.
         let _cut_when_dropped = self.cut.clone().drop_guard();
         let server = Arc::new(Server {
@@ -160,7 +158,7 @@ impl Gateway {
         let places = Arc::new(Semaphore::new(most_connections(&server.config)));
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&server, &self.assembly, &self.listener, &places) => {}
+            () = accept(&server, &self.parts, &self.listener, &places) => {}
             () = watch_files(&self.handle) => {}
         }
         // From here on, new connections are refused by the system.
@@ -259,11 +257,11 @@ fn most_connections(config: &GatewayConfig) -> usize {
 /// Accepts connections for ever. When all places are taken, further ones wait in the system's queue.
 async fn accept(
     server: &Arc<Server>,
-    assembly: &Assembly,
+    parts: &Parts,
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) {
-    let stack = assembly.stack();
+    let stack = parts.stack();
     loop {
         let Some(place) = place(server, places).await else {
             return;

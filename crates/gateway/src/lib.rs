@@ -58,6 +58,7 @@ pub mod identity;
 pub mod impersonate;
 mod peer;
 pub mod refuse;
+mod stack;
 mod throttle;
 
 pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};

@@ -23,8 +23,9 @@ struct State {
     idle_since: Instant,
     /// When the first bytes of a header came, while no request is in flight.
     header_since: Option<Instant>,
-    /// Since when there is something to send that the client does not take.
-    blocked_since: Option<Instant>,
+    /// Answers of which something is there that the client does not take, and since when.
+    held_up: Vec<(u64, Instant)>,
+    requests: u64,
     first_byte: Option<u8>,
     severed: bool,
     reader: Option<Waker>,
@@ -58,7 +59,8 @@ impl Activity {
             served: false,
             idle_since: Instant::now(),
             header_since: None,
-            blocked_since: None,
+            held_up: Vec::new(),
+            requests: 0,
             first_byte: None,
             severed: false,
             reader: None,
@@ -75,9 +77,13 @@ impl Activity {
         state.in_flight += 1;
         state.served = true;
         state.header_since = None;
+        state.requests += 1;
+        let number = state.requests;
         drop(state);
         InFlight {
             activity: self.clone(),
+            number,
+            is_held_up: false,
         }
     }
 
@@ -85,7 +91,8 @@ impl Activity {
     pub(super) fn overdue(&self, patience: &Patience) -> Option<Overdue> {
         let state = self.lock();
         let passed = |since: Option<Instant>, limit| since.is_some_and(|at| at.elapsed() >= limit);
-        if passed(state.blocked_since, patience.reader) {
+        let mut held_up = state.held_up.iter();
+        if held_up.any(|(_, since)| passed(Some(*since), patience.reader)) {
             return Some(Overdue::Reader);
         }
         if state.in_flight > 0 {
@@ -124,10 +131,6 @@ impl Activity {
         }
     }
 
-    pub(super) fn wrote(&self) {
-        self.lock().blocked_since = None;
-    }
-
     /// There is nothing to read at present. Whether there never will be, because the connection is severed.
     pub(super) fn waits_to_read(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
@@ -139,7 +142,6 @@ impl Activity {
     pub(super) fn waits_to_write(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         remember(&mut state.writer, waker);
-        state.blocked_since.get_or_insert_with(Instant::now);
         state.severed
     }
 
@@ -158,11 +160,39 @@ fn remember(place: &mut Option<Waker>, waker: &Waker) {
 /// A request in flight.
 pub(crate) struct InFlight {
     activity: Activity,
+    number: u64,
+    is_held_up: bool,
+}
+
+impl InFlight {
+    /// A part of the answer is there; from now on the client is waited for.
+    pub(super) fn hand_out(&mut self) {
+        if !self.is_held_up {
+            self.is_held_up = true;
+            let entry = (self.number, Instant::now());
+            self.activity.lock().held_up.push(entry);
+        }
+    }
+
+    /// There is room for more of the answer: the client takes it.
+    pub(super) fn ask(&mut self) {
+        if self.is_held_up {
+            self.is_held_up = false;
+            self.activity.lock().forget(self.number);
+        }
+    }
+}
+
+impl State {
+    fn forget(&mut self, number: u64) {
+        self.held_up.retain(|(held_up, _)| *held_up != number);
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         let mut state = self.activity.lock();
+        state.forget(self.number);
         state.in_flight = state.in_flight.saturating_sub(1);
         state.idle_since = Instant::now();
         state.header_since = None;
@@ -214,21 +244,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_in_flight_is_never_overdue_while_its_answer_is_read() {
         let activity = Activity::new();
-        let request = activity.begin();
+        let mut request = activity.begin();
         pass(100_000).await;
         assert_eq!(activity.overdue(&HTTP1), None, "a silent watch");
 
-        let waker = Waker::noop();
-        activity.waits_to_write(waker);
+        request.hand_out();
         pass(59).await;
         assert_eq!(activity.overdue(&HTTP1), None);
-        activity.wrote();
-        activity.waits_to_write(waker);
+        request.ask();
+        request.hand_out();
         pass(59).await;
         assert_eq!(activity.overdue(&HTTP1), None, "slow, but it reads");
         pass(1).await;
         assert_eq!(activity.overdue(&HTTP1), Some(Overdue::Reader));
         drop(request);
+        assert_eq!(activity.overdue(&HTTP1), None);
     }
 
     #[test]

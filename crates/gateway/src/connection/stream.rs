@@ -79,9 +79,7 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
         result: Poll<io::Result<T>>,
         context: &Context<'_>,
     ) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.activity.wrote();
-        } else if self.activity.waits_to_write(context.waker()) {
+        if result.is_pending() && self.activity.waits_to_write(context.waker()) {
             return Poll::Ready(Err(severed()));
         }
         result

@@ -32,8 +32,8 @@ pub(crate) async fn secure(
         .await
 }
 
-#[tokio::test]
-async fn a_client_certificate_says_who_asks_over_both_versions_of_http() {
+/// A gateway that knows its clients by their certificates; who signs its own, and who theirs.
+async fn knowing_certificates() -> (Stage, Authority, Authority) {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::new(&servers.server());
     let stage = Stage::with(|config| {
@@ -41,6 +41,12 @@ async fn a_client_certificate_says_who_asks_over_both_versions_of_http() {
         config.identity = files.identity(&clients);
     })
     .await;
+    (stage, servers, clients)
+}
+
+#[tokio::test]
+async fn a_client_certificate_says_who_asks_over_both_versions_of_http() {
+    let (stage, servers, clients) = knowing_certificates().await;
     let jane = clients.client("jane", &["ops"]);
     for protocol in [b"http/1.1".as_slice(), b"h2"] {
         let stream = secure(&stage, &servers, Some(&jane), protocol)
@@ -60,13 +66,7 @@ async fn a_client_certificate_says_who_asks_over_both_versions_of_http() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_with_401() {
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let files = Files::new(&servers.server());
-    let stage = Stage::with(|config| {
-        config.tls = Some(files.tls());
-        config.identity = files.identity(&clients);
-    })
-    .await;
+    let (stage, servers, _clients) = knowing_certificates().await;
     let stranger = Authority::new("others").client("jane", &[]);
     let stream = secure(&stage, &servers, Some(&stranger), b"http/1.1")
         .await

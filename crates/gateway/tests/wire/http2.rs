@@ -15,7 +15,11 @@ type Sender = SendRequest<Empty<Bytes>>;
 async fn stage() -> (Stage, Authority) {
     let authority = Authority::new("servers");
     let files = Files::new(&authority.server());
-    let stage = Stage::with(|config| config.tls = Some(files.tls())).await;
+    let stage = Stage::with(|config| {
+        config.tls = Some(files.tls());
+        config.stall_timeout_seconds = 1;
+    })
+    .await;
     (stage, authority)
 }
 
@@ -118,4 +122,16 @@ async fn requests_that_are_taken_back_at_once_harm_nobody_and_are_recorded() {
     for seen in stage.upstream.seen() {
         assert!(recorded.contains(&seen.target().to_owned()));
     }
+}
+
+#[tokio::test]
+async fn a_stream_whose_answer_nobody_takes_ends_its_connection() {
+    let (stage, authority) = stage().await;
+    let mut sender = sender(&stage, &authority).await;
+    let request = get("/a?watch=1&endless=1").body(Empty::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    let slow_readers = || stage.handle.counters().slow_readers.get();
+    eventually("a slow reader", || slow_readers() == 1).await;
+    eventually("an event", || stage.log.events().len() == 1).await;
+    drop(answer);
 }

@@ -110,15 +110,23 @@ async fn a_body_that_stands_still_ends_its_request() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off_unless_it_follows_a_log() {
     let stage = Stage::with(|config| config.stall_timeout_seconds = 1).await;
+    let mut follower = stage.connect().await;
+    let log = "/api/v1/namespaces/a/pods/b/log?follow=1&watch=1&endless=1";
+    let ask = format!("GET {log} HTTP/1.1\r\nHost: a\r\n\r\n");
+    follower.send(ask.as_bytes()).await;
+    follower.some().await;
     let mut wire = stage.connect().await;
     wire.send(b"GET /a?watch=1&endless=1 HTTP/1.1\r\nHost: a\r\n\r\n")
         .await;
     wire.some().await;
-    eventually("a slow reader", || {
-        stage.handle.counters().slow_readers.get() == 1
-    })
-    .await;
-    eventually("an event", || !stage.log.events().is_empty()).await;
+    let slow_readers = || stage.handle.counters().slow_readers.get();
+    eventually("a slow reader", || slow_readers() == 1).await;
+    let is_cut =
+        |line: &String| line.starts_with("ResponseComplete /a?") || line.starts_with("Panic /a?");
+    eventually("an event", || stage.log.lines().iter().any(is_cut)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(slow_readers(), 1);
+    assert!(!follower.some().await.is_empty());
 }

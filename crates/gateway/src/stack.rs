@@ -1,4 +1,4 @@
-//! The services, put together from the settings.
+//! The services of a request, put together from the settings.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use kubevigil_record::layer::{AuditLayer, AuditService};
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 
-use super::BindError;
 use crate::arrival::{Arrival, ArrivalLayer, ArrivalLimits};
 use crate::config::{GatewayConfig, UpstreamConfig};
 use crate::counters::GatewayCounters;
 use crate::forward::{Forward, ForwardLimits};
+use crate::gateway::BindError;
 use crate::identity::{
     Authenticate, AuthenticateLayer, Authenticator, IdentityMode, Reviewer, UpstreamReviewer,
 };
@@ -20,20 +20,20 @@ use crate::impersonate::{Impersonate, ImpersonateLayer};
 use crate::refuse::{Refuse, RefuseLayer};
 
 /// All services, outermost first. What is refused inside of the audit service is recorded, what is turned away outside is not.
-pub(super) type Stack = Arrival<Authenticate<AuditService<Refuse<Impersonate<Forward>>>>>;
+pub(crate) type Stack = Arrival<Authenticate<AuditService<Refuse<Impersonate<Forward>>>>>;
 
-/// The parts of the stack. Connections share them.
-pub(super) struct Assembly {
-    pub(super) authenticator: Arc<Authenticator>,
-    pub(super) auditing: Arc<Auditing>,
+/// What stacks are made of. All connections share it.
+pub(crate) struct Parts {
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) auditing: Arc<Auditing>,
     arrival: ArrivalLayer,
     impersonate: ImpersonateLayer,
     forward: Forward,
 }
 
-impl Assembly {
+impl Parts {
     /// Reads what the settings name. `cut` ends upgraded connections.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &GatewayConfig,
         auditing: Arc<Auditing>,
         counters: &Arc<GatewayCounters>,
@@ -61,7 +61,7 @@ impl Assembly {
         })
     }
 
-    pub(super) fn stack(&self) -> Stack {
+    pub(crate) fn stack(&self) -> Stack {
         let refuse = RefuseLayer.layer(self.impersonate.layer(self.forward.clone()));
         let audit = AuditLayer::new(Arc::clone(&self.auditing)).layer(refuse);
         let authenticate = AuthenticateLayer::new(Arc::clone(&self.authenticator)).layer(audit);
