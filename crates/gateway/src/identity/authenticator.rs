@@ -24,13 +24,9 @@ use super::token_review::TokenReviews;
 use super::tokens::Tokens;
 use crate::Peer;
 
-/// Beginnings of the headers by which proxies name callers, whatever the configuration calls them.
-const PROXY_HEADERS: [&str; 4] = [
-    "x-remote-user",
-    "x-remote-uid",
-    "x-remote-group",
-    "x-remote-extra-",
-];
+/// The headers by which proxies name callers, whatever else the configuration calls them.
+const PROXY_HEADERS: [&str; 3] = ["x-remote-user", "x-remote-uid", "x-remote-group"];
+const PROXY_EXTRA: &str = "x-remote-extra-";
 
 /// Finds out who asks.
 pub struct Authenticator {
@@ -173,7 +169,10 @@ impl Authenticator {
     ) -> Result<Identity, Refusal> {
         let judgement = self.judge(parts, peer, now).await;
         judgement.map_err(|refused| {
-            tracing::debug!(reason = %refused, "a caller was refused");
+            match &refused {
+                Refused::Unasked(_) => tracing::warn!(reason = %refused, "a caller was refused"),
+                _ => tracing::debug!(reason = %refused, "a caller was refused"),
+            }
             let has_certificate = peer.is_some_and(|peer| !peer.certificates.is_empty());
             let target = parts
                 .uri
@@ -297,7 +296,7 @@ impl Authenticator {
     }
 
     fn is_proxy_header(&self, name: &str) -> bool {
-        let usual = PROXY_HEADERS.iter().any(|start| name.starts_with(start));
+        let usual = PROXY_HEADERS.contains(&name) || name.starts_with(PROXY_EXTRA);
         let proxy = self.front_proxy.as_ref();
         usual || proxy.is_some_and(|proxy| proxy.names_caller(name))
     }

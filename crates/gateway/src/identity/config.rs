@@ -155,7 +155,7 @@ pub enum SigningAlgorithm {
 pub struct TokenReviewConfig {
     /// Audiences of which a token must have one; by default those of the upstream.
     pub audiences: Vec<String>,
-    /// Seconds for which a good answer is remembered, and so for which a revoked token may still be taken.
+    /// Seconds for which a good answer is remembered, and so for which a revoked token may still be taken; at most a day.
     pub remember_seconds: u64,
     /// Seconds for which a refusal is remembered.
     pub remember_refusal_seconds: u64,

@@ -3,6 +3,7 @@
 mod oidc;
 mod service_account;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kubevigil_record::event::UserInfo;
@@ -39,7 +40,7 @@ pub(super) struct Issuer {
     audiences: Vec<String>,
     algorithms: Vec<SigningAlgorithm>,
     leeway: Leeway,
-    keys: Keys,
+    keys: Arc<Keys>,
     claims: Claims,
 }
 
@@ -61,7 +62,7 @@ impl Issuer {
             audiences: audiences.to_vec(),
             algorithms: SERVICE_ACCOUNT_ALGORITHMS.to_vec(),
             leeway: SERVICE_ACCOUNT_LEEWAY,
-            keys: Keys::new(name, source),
+            keys: Arc::new(Keys::new(name, source)),
             claims: Claims::ServiceAccount,
         }
     }
@@ -76,7 +77,7 @@ impl Issuer {
             audiences: config.audiences.clone(),
             algorithms: config.signing_algorithms.clone(),
             leeway: OIDC_LEEWAY,
-            keys: Keys::new(&config.issuer, source),
+            keys: Arc::new(Keys::new(&config.issuer, source)),
             claims: Claims::Oidc(Oidc::new(config)),
         }
     }

@@ -112,10 +112,9 @@ impl<'t> Jwt<'t> {
         if leeway.checks_issue && self.seconds("iat").is_some_and(|issued| soon < issued) {
             return Err(TimeError::Future);
         }
-        // What is too far away for the clock never expires as far as anybody here is concerned.
-        let expiry = Duration::try_from_secs_f64(expiry.max(0.0)).ok();
-        let expiry = expiry.and_then(|expiry| SystemTime::UNIX_EPOCH.checked_add(expiry));
-        Ok(expiry.unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX))))
+        // Later than 2106 is never: a clock cannot add to every time that a token can name.
+        let expiry = expiry.clamp(0.0, f64::from(u32::MAX));
+        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(expiry))
     }
 
     /// A time, in seconds since 1970. A time that is no number is a time that has passed, or has not come.

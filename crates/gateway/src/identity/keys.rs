@@ -1,9 +1,9 @@
 //! Public keys that change while the gateway runs.
 //!
-//! Keys are fetched when the first token needs them, renewed when they are old, and once more when a token names a key that is
-//! not among them: issuers publish a key before they use it, but not to us. Because anybody can make up names of keys, there is
-//! one fetch at a time and one in ten seconds; who waits for it waits no longer than the fetch may take. When a fetch fails
-//! the old keys stay: an issuer that is out of reach for an hour must not lock everybody out.
+//! Keys are fetched when the first token needs them, renewed aside when they are old, and once more when a token names a key
+//! that is not among them: issuers publish a key before they use it, but not to us. Because anybody can make up names of keys,
+//! there is one fetch at a time and one in ten seconds; only tokens of unknown keys wait for it. When a fetch fails the old
+//! keys stay: an issuer that is out of reach for an hour must not lock everybody out.
 
 mod set;
 mod source;
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 pub use self::set::KeyError;
 pub(super) use self::set::{KeySet, Verdict};
+pub use self::source::KeySourceError;
 pub(super) use self::source::Source;
 use super::config::SigningAlgorithm;
 use super::jwt::Jwt;
@@ -60,29 +61,37 @@ impl Keys {
 
     /// Whether a key of the issuer made a token's signature.
     pub(super) async fn verify(
-        &self,
+        self: &Arc<Self>,
         jwt: &Jwt<'_>,
         allowed: &[SigningAlgorithm],
         now: SystemTime,
     ) -> Verdict {
-        let current = self.current.load_full();
-        let verdict = current.set.verify(jwt, allowed);
-        let is_old = current.since.is_none_or(|since| age(since, now) >= OLD);
-        if verdict != Verdict::NoKey && !is_old {
-            return verdict;
-        }
-        if self.renew(&current, now).await {
+        let seen = self.current.load_full();
+        let verdict = seen.set.verify(jwt, allowed);
+        if verdict == Verdict::NoKey {
+            self.renew(&seen, now).await;
             return self.current.load().set.verify(jwt, allowed);
+        }
+        if seen.since.is_none_or(|since| distance(since, now) >= OLD) {
+            self.renew_aside(seen, now);
         }
         verdict
     }
 
-    /// Fetches the keys, unless somebody has just done so. Whether they are newer than `seen`.
-    async fn renew(&self, seen: &Arc<State>, now: SystemTime) -> bool {
+    /// Renews keys that suffice: nobody waits for it, so an issuer that hangs makes no request hang.
+    fn renew_aside(self: &Arc<Self>, seen: Arc<State>, now: SystemTime) {
+        if self.asked.try_lock().is_ok_and(|asked| is_due(*asked, now)) {
+            let keys = Arc::clone(self);
+            tokio::spawn(async move { keys.renew(&seen, now).await });
+        }
+    }
+
+    /// Fetches the keys, unless somebody has just done so.
+    async fn renew(&self, seen: &Arc<State>, now: SystemTime) {
         let mut asked = self.asked.lock().await;
-        let is_newer = || !Arc::ptr_eq(seen, &self.current.load());
-        if is_newer() || asked.is_some_and(|at| age(at, now) < PAUSE) {
-            return is_newer();
+        let is_newer = !Arc::ptr_eq(seen, &self.current.load());
+        if is_newer || !is_due(*asked, now) {
+            return;
         }
         *asked = Some(now);
         match self.source.fetch(&self.issuer).await {
@@ -93,7 +102,6 @@ impl Keys {
                 "keys of a token issuer cannot be read; the old ones stay"
             ),
         }
-        is_newer()
     }
 
     fn replace(&self, set: KeySet, now: SystemTime) {
@@ -102,9 +110,12 @@ impl Keys {
     }
 }
 
-/// The time since `then`; a clock that was set back has let all the time pass.
-fn age(then: SystemTime, now: SystemTime) -> Duration {
-    now.duration_since(then).unwrap_or(Duration::MAX)
+fn is_due(asked: Option<SystemTime>, now: SystemTime) -> bool {
+    asked.is_none_or(|at| distance(at, now) >= PAUSE)
 }
 
-pub use self::source::KeySourceError;
+/// How far two times are from each other: requests that wait for a fetch came before it ended, and clocks are set back.
+fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    let passed = other.duration_since(one);
+    passed.unwrap_or_else(|error| error.duration())
+}

@@ -4,13 +4,13 @@
 //! questions are asked once, and questions have a budget, so that neither many requests with one token nor one flood of made-up
 //! tokens reaches the upstream.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kubevigil_record::event::UserInfo;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 use super::budget::Budget;
 use super::cache::{Key, Keyed, Remembered, Shared};
@@ -18,6 +18,8 @@ use super::config::TokenReviewConfig;
 use super::refused::Refused;
 use super::reviewer::Reviewer;
 
+/// The longest time for which an answer is remembered, whatever is configured.
+const LONGEST_MEMORY: u64 = 24 * 3600;
 const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 
 type Judgement = Result<Arc<UserInfo>, Refused>;
@@ -43,8 +45,8 @@ impl TokenReviews {
         Self {
             upstream,
             audiences: config.audiences.clone(),
-            remember: Duration::from_secs(config.remember_seconds),
-            remember_refusal: Duration::from_secs(config.remember_refusal_seconds),
+            remember: memory(config.remember_seconds),
+            remember_refusal: memory(config.remember_refusal_seconds),
             remembered: Remembered::new(config.most_remembered),
             under_way: Shared::new(),
             budget: Budget::new(config.most_at_once, config.most_a_second),
@@ -100,12 +102,10 @@ impl TokenReviews {
         if !status.authenticated {
             return Err(Refused::Review(status.error));
         }
+        let audiences = status.audiences.unwrap_or_default();
         let is_meant = |audience: &String| self.audiences.contains(audience);
-        if !self.audiences.is_empty() && !status.audiences.iter().any(is_meant) {
-            let problem = format!(
-                "its audiences {:?} are none of the wanted",
-                status.audiences
-            );
+        if !self.audiences.is_empty() && !audiences.iter().any(is_meant) {
+            let problem = format!("its audiences {audiences:?} are none of the wanted");
             return Err(Refused::Review(problem));
         }
         let user = status.user;
@@ -116,6 +116,10 @@ impl TokenReviews {
             extra: user.extra.unwrap_or_default(),
         })
     }
+}
+
+fn memory(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.min(LONGEST_MEMORY))
 }
 
 #[derive(Serialize)]
@@ -143,7 +147,7 @@ struct Answer {
 struct Status {
     authenticated: bool,
     user: User,
-    audiences: Vec<String>,
+    audiences: Option<Vec<String>>,
     error: String,
 }
 

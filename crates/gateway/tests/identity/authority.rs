@@ -8,7 +8,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName,
     DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
-use rustls_pki_types::CertificateDer;
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
 
 pub(crate) struct Authority {
@@ -56,6 +57,20 @@ impl Authority {
         let kind = DnType::CustomDnType(vec![1, 3, 6, 1, 4, 1, 57683, 2]);
         name.push(kind, DnValue::Utf8String(uid.to_owned()));
         self.sign(params(name))
+    }
+
+    /// What a server at 127.0.0.1 proves itself with.
+    pub(crate) fn server(&self) -> ServerConfig {
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        ServerConfig::builder_with_provider(kubevigil_tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap()
     }
 
     pub(crate) fn sign(&self, params: CertificateParams) -> Peer {

@@ -2,22 +2,27 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use kubevigil_audit::policy::PolicyFile;
+use kubevigil_audit::policy::{Policy, PolicyFile};
 use kubevigil_gateway::answer::OwnBody;
-use kubevigil_gateway::identity::{IdentityMode, Reviewer};
+use kubevigil_gateway::identity::{
+    AuthenticateLayer, IdentityConfig, IdentityMode, Reviewer, TokenReviewConfig,
+};
 use kubevigil_gateway::impersonate::{ForwardAs, ImpersonateLayer, Unwritable};
-use kubevigil_record::auditing::Auditing;
+use kubevigil_record::auditing::{Auditing, wall_clock};
 use kubevigil_record::event::{AuditEvent, UserInfo};
-use kubevigil_record::layer::{AuditLayer, Caller};
+use kubevigil_record::layer::{Arrived, AuditLayer, Caller};
+use kubevigil_record::request::RequestHead;
 use kubevigil_record::sink::{Events, Sink, SinkError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
+use crate::request::asking;
 use crate::upstream::Upstream;
 
 fn jane() -> UserInfo {
@@ -73,6 +78,12 @@ impl Sink for Kept {
     }
 }
 
+/// Everything at level Metadata.
+fn metadata() -> Policy {
+    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+    PolicyFile::read("policy.yaml", policy).policy.unwrap()
+}
+
 /// Sends a request of `caller` through audit layer and impersonation, to a service that answers `answer`.
 async fn send(
     layer: &ImpersonateLayer,
@@ -80,10 +91,8 @@ async fn send(
     headers: HeaderMap,
     answer: (u16, &'static str),
 ) -> Outcome {
-    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
-    let policy = PolicyFile::read("policy.yaml", policy).policy.unwrap();
     let kept = Arc::new(Kept::default());
-    let auditing = Auditing::new(policy, Arc::clone(&kept) as Arc<dyn Sink>);
+    let auditing = Auditing::new(metadata(), Arc::clone(&kept) as Arc<dyn Sink>);
     let forwarded = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&forwarded);
     let forward = tower::service_fn(move |request: Request<_>| {
@@ -467,6 +476,60 @@ async fn allowed_impersonations_are_remembered_but_for_no_other_caller() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_took_long_is_annotated() {
+    let slow = |answer: Value| {
+        Upstream::answering(move |_, _| {
+            std::thread::sleep(Duration::from_millis(300));
+            (201, answer.clone())
+        })
+    };
+    let tokens =
+        slow(json!({"status": {"authenticated": true, "user": {"username": "jane"}}})).await;
+    let rights = slow(json!({"status": {"allowed": true}})).await;
+    let config = IdentityConfig {
+        mode: IdentityMode::Impersonate,
+        token_review: Some(TokenReviewConfig::default()),
+        ..IdentityConfig::default()
+    };
+    let kept = Arc::new(Kept::default());
+    let auditing = Auditing::new(metadata(), Arc::clone(&kept) as Arc<dyn Sink>);
+    let forward = tower::service_fn(async |_: Request<_>| {
+        Ok::<_, Infallible>(Response::new(OwnBody::default()))
+    });
+    let audited =
+        AuditLayer::new(Arc::clone(&auditing)).layer(impersonating(&rights).layer(forward));
+    let authenticator = Arc::new(asking(&config, &tokens.reviewer()));
+    let service = AuthenticateLayer::new(authenticator).layer(audited);
+    let mut request = Request::get("/api/v1/pods")
+        .body(OwnBody::default())
+        .unwrap();
+    *request.headers_mut() = headers(&texts(&[
+        ("authorization", "Bearer t"),
+        ("impersonate-user", "bob"),
+    ]));
+    let head = RequestHead::read("GET", "/api/v1/pods", request.headers(), None).unwrap();
+    request.extensions_mut().insert(Arrived {
+        head,
+        at: wall_clock(),
+    });
+    service.oneshot(request).await.unwrap();
+    auditing.drain().await;
+    let events = kept.0.lock().unwrap();
+    let names: Vec<&str> = events
+        .last()
+        .unwrap()
+        .annotations
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected = ["authentication", "impersonation", "total"];
+    assert_eq!(
+        names,
+        expected.map(|part| format!("apiserver.latency.k8s.io/{part}"))
+    );
 }
 
 #[tokio::test]

@@ -74,6 +74,18 @@ impl Signer {
         self.pair.serialize_pem()
     }
 
+    /// A certificate of the key.
+    pub(crate) fn certificate_pem(&self) -> String {
+        let params = rcgen::CertificateParams::new(vec![]).unwrap();
+        params.self_signed(&self.pair).unwrap().pem()
+    }
+
+    /// An RSA key without its algorithm (PKCS #1).
+    pub(crate) fn bare_pem(&self) -> String {
+        let text = base64::engine::general_purpose::STANDARD.encode(self.pair.public_key_raw());
+        format!("-----BEGIN RSA PUBLIC KEY-----\n{text}\n-----END RSA PUBLIC KEY-----\n")
+    }
+
     /// A file with the public key.
     pub(crate) fn file(&self, folder: &Path) -> PathBuf {
         let path = folder.join(format!("{}.pem", self.id));

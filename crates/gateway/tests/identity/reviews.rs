@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use kubevigil_gateway::identity::{Authenticator, IdentityConfig, TokenReviewConfig};
 use serde_json::{Value, json};
 
-use crate::authority::stranger;
+use crate::authority::{Authority, stranger};
 use crate::issuer::bearer;
 use crate::request::{asking, judge, request, said};
 use crate::upstream::Upstream;
@@ -64,6 +64,24 @@ async fn the_upstream_says_whose_a_token_is() {
     assert_eq!(first.authorization, "");
     let question = json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "spec": {"token": "jane"}});
     assert_eq!(first.body, question);
+}
+
+#[tokio::test]
+async fn the_gateway_asks_with_its_own_credentials() {
+    let authority = Authority::new();
+    let upstream = Upstream::answering_tls(&authority, |_, _| {
+        (
+            201,
+            json!({"status": {"authenticated": true, "user": {"username": "jane"}}}),
+        )
+    })
+    .await;
+    let authenticator = asking(&config(|_| {}), &upstream.reviewer());
+    assert_eq!(
+        judged(&authenticator, "jane").await,
+        "jane||system:authenticated|"
+    );
+    assert_eq!(upstream.asked()[0].authorization, "Bearer the-gateway");
 }
 
 #[tokio::test]

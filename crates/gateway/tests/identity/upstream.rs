@@ -1,6 +1,7 @@
 //! An upstream that answers reviews and gives keys, over HTTP on loopback.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,12 +16,16 @@ use kubevigil_gateway::identity::{Reviewer, UpstreamReviewer};
 use kubevigil_kubeconfig::Access;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
 
 type Script = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
 
 /// What came in, and what answers.
 pub(crate) struct Upstream {
     pub(crate) address: String,
+    authority: Option<PathBuf>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -37,22 +42,54 @@ impl Upstream {
     pub(crate) async fn answering(
         script: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static,
     ) -> Self {
+        Self::start(Arc::new(script), None).await
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn answering_tls(
+        authority: &Authority,
+        script: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server()));
+        Self::start(Arc::new(script), Some((acceptor, authority.file()))).await
+    }
+
+    async fn start(script: Arc<Script>, tls: Option<(TlsAcceptor, PathBuf)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (script, seen): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&asked));
+        let seen = Arc::clone(&asked);
+        let (acceptor, authority) = tls.unzip();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
                 let service = service_fn(move |request| {
                     answer(request, Arc::clone(&script), Arc::clone(&seen))
                 });
-                let serving =
-                    http1::Builder::new().serve_connection(TokioIo::new(connection), service);
-                tokio::spawn(serving);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let http = http1::Builder::new();
+                    let _ = match acceptor {
+                        None => {
+                            http.serve_connection(TokioIo::new(connection), service)
+                                .await
+                        }
+                        Some(acceptor) => match acceptor.accept(connection).await {
+                            Ok(connection) => {
+                                http.serve_connection(TokioIo::new(connection), service)
+                                    .await
+                            }
+                            Err(_) => Ok(()),
+                        },
+                    };
+                });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            authority,
+            asked,
+        }
     }
 
     /// Asks over a kubeconfig with a token of the gateway's own.
@@ -61,13 +98,35 @@ impl Upstream {
         let path = folder.path().join("kubeconfig");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": format!("http://{}", self.address)}}],
+            "clusters": [{"name": "it", "cluster": self.cluster()}],
             "users": [{"name": "it", "user": {"token": "the-gateway"}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
         });
         std::fs::write(&path, config.to_string()).unwrap();
         let client = Access::load(&path, None).unwrap().client().unwrap();
         Arc::new(UpstreamReviewer::new(client))
+    }
+
+    fn cluster(&self) -> Value {
+        match &self.authority {
+            None => json!({"server": format!("http://{}", self.address)}),
+            Some(authority) => json!({
+                "server": format!("https://{}", self.address),
+                "certificate-authority": authority,
+            }),
+        }
+    }
+
+    /// Waits until that many questions were asked, and a moment for more.
+    pub(crate) async fn wait_for(&self, number: usize) {
+        for _ in 0..500 {
+            if self.asked().len() >= number {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(self.asked().len(), number);
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

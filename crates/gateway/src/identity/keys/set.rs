@@ -270,3 +270,33 @@ impl From<SigningAlgorithm> for Algorithm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(content in proptest::collection::vec(any::<u8>(), 0..300), label in "(PUBLIC KEY|RSA PUBLIC KEY|CERTIFICATE)") {
+            let _ = KeySet::read(&content);
+            let text = base64::engine::general_purpose::STANDARD.encode(&content);
+            let pem = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
+            let _ = KeySet::read(pem.as_bytes());
+        }
+
+        #[test]
+        fn documents_of_any_shape_are_keys_or_an_error(kty in "(RSA|EC|oct|OKP)", crv in "(P-256|P-384|P-521|x)", n in "[A-Za-z0-9_-]{0,90}", e in ".{0,5}") {
+            let key = serde_json::json!({"kty": kty, "crv": crv, "n": n, "e": e, "x": n, "y": e, "k": n, "kid": "k"});
+            let document = serde_json::json!({"keys": [key, 7, null, {}]}).to_string();
+            if let Ok(set) = KeySet::read(document.as_bytes()) {
+                let token = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
+                if let Some(jwt) = Jwt::read(token) {
+                    let all = [SigningAlgorithm::RS256, SigningAlgorithm::ES256];
+                    prop_assert_ne!(set.verify(&jwt, &all), Verdict::Good);
+                }
+            }
+        }
+    }
+}
