@@ -26,7 +26,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::Either;
 use kubevigil_audit::request_info::RequestInfoError;
 use kubevigil_record::auditing::wall_clock;
@@ -119,7 +120,7 @@ where
             }
             Err(turned_away) => {
                 self.layer.counters.malformed.add(1);
-                let (answer, audit_id) = turned_away.answer();
+                let (answer, audit_id) = turned_away.answer(request.version());
                 ArrivalFuture {
                     future: EitherFuture::own(answer),
                     audit_id,
@@ -251,10 +252,16 @@ impl TurnedAway {
     }
 
     /// The answer, and its audit id: a server gives one to all that reach its handlers.
-    fn answer(self) -> (Response<OwnBody>, Option<HeaderValue>) {
+    fn answer(self, version: Version) -> (Response<OwnBody>, Option<HeaderValue>) {
         match self {
             Self::Options => (Response::default(), None),
-            Self::Malformed(problem) => (answer::malformed(problem), None),
+            Self::Malformed(problem) => {
+                let mut answer = answer::malformed(problem);
+                if version == Version::HTTP_2 {
+                    answer.headers_mut().remove(CONNECTION);
+                }
+                (answer, None)
+            }
             Self::TooManyHeaders => {
                 let code = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 (answer::text(code, "too many header lines"), None)

@@ -75,3 +75,58 @@ fn later(code: StatusCode, reason: &str, message: &str) -> Response<OwnBody> {
     answer.headers_mut().insert(RETRY_AFTER, soon);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Empty};
+    use kubevigil_record::event::UserInfo;
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    type Body = Empty<bytes::Bytes>;
+
+    async fn answer(caller: Caller) -> (u16, Option<HeaderValue>, String) {
+        let inner = service_fn(async |_: Request<Body>| {
+            let code = StatusCode::IM_A_TEAPOT;
+            Ok(Response::builder()
+                .status(code)
+                .body(Body::new())
+                .unwrap_or_default())
+        });
+        let mut request = Request::new(Body::new());
+        request.extensions_mut().insert(caller);
+        let Ok(answer) = RefuseLayer.layer(inner).oneshot(request).await;
+        let (code, later) = (
+            answer.status().as_u16(),
+            answer.headers().get(RETRY_AFTER).cloned(),
+        );
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (code, later, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn refusals_are_answered_and_everybody_else_goes_on() {
+        // Status of the refusal, status, reason and message of the answer, whether to come back.
+        let cases = [
+            (401, 401, "Unauthorized", "Unauthorized", false),
+            (418, 401, "Unauthorized", "Unauthorized", false),
+            (400, 400, "BadRequest", "why", false),
+            (429, 429, "TooManyRequests", "why", true),
+            (503, 503, "ServiceUnavailable", "why", true),
+        ];
+        for (status, code, reason, message, comes_back) in cases {
+            let message_of_refusal = "why".to_owned();
+            let (answered, later, body) = answer(Caller::Refused {
+                status,
+                message: message_of_refusal,
+            })
+            .await;
+            assert_eq!((answered, later.is_some()), (code, comes_back), "{status}");
+            let expected = format!(r#""message":"{message}","reason":"{reason}","code":{code}}}"#);
+            assert!(body.trim_end().ends_with(&expected), "{status}: {body}");
+        }
+        let known = Caller::Known(UserInfo::default());
+        assert_eq!(answer(known).await, (418, None, String::new()));
+    }
+}

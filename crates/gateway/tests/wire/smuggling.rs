@@ -1,6 +1,10 @@
 //! Requests that two readers might understand differently. Whatever the gateway makes of one: what the upstream sees, byte by
 //! byte, is what the audit log says, and nothing hidden in it is ever a request of its own.
 
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
 use crate::raw_upstream::Seen;
 use crate::stage::{Stage, eventually};
 
@@ -219,17 +223,9 @@ async fn what_the_upstream_sees_is_what_the_log_says() {
 
 /// Nothing is asked of the upstream that is not in the log, in this order.
 async fn compare(name: &str, stage: &Stage) {
-    let recorded = || -> Vec<String> {
-        let events = stage.log.events();
-        let line = |verb: &str, uri: &str| format!("{} {uri}", verb.to_uppercase());
-        events
-            .iter()
-            .map(|event| line(&event.verb, &event.request_uri))
-            .collect()
-    };
     let asked = seen(&stage.upstream.seen());
-    eventually(name, || recorded().len() >= asked.len()).await;
-    let recorded = recorded();
+    eventually(name, || recorded(stage).len() >= asked.len()).await;
+    let recorded = recorded(stage);
     for one in &asked {
         assert!(
             recorded.contains(one),
@@ -239,8 +235,17 @@ async fn compare(name: &str, stage: &Stage) {
     assert!(recorded.len() <= 2, "{name}: {recorded:?}");
 }
 
+fn recorded(stage: &Stage) -> Vec<String> {
+    let events = stage.log.events();
+    let line = |verb: &str, uri: &str| format!("{} {uri}", verb.to_uppercase());
+    events
+        .iter()
+        .map(|event| line(&event.verb, &event.request_uri))
+        .collect()
+}
+
 fn seen(all: &[Seen]) -> Vec<String> {
-    let line = |seen: &Seen| format!("{} {}", seen.method(), seen.target());
+    let line = |seen: &Seen| format!("{} {}", seen.method().to_uppercase(), seen.target());
     all.iter().map(line).collect()
 }
 
@@ -280,4 +285,82 @@ async fn headers_that_say_who_asks_cannot_be_taken_away_hop_by_hop() {
     let seen = &stage.upstream.seen()[0];
     assert_eq!(seen.header("audit-id"), ["chosen"]);
     assert_eq!(seen.header("x-forwarded-for"), ["127.0.0.1"]);
+}
+
+/// Parts of requests, sound and rotten; joined by chance.
+const LINES: &[&str] = &[
+    "GET /a HTTP/1.1\r\n",
+    "POST /b?x=1 HTTP/1.1\r\n",
+    "GET http://c/d HTTP/1.1\r\n",
+    "PUT /e HTTP/1.0\r\n",
+    "GET /f%2e HTTP/1.1\n",
+    "GET  /g HTTP/1.1\r\n",
+    "get /h\" HTTP/1.1\r\n",
+];
+const HEADERS: &[&str] = &[
+    "Host: a\r\n",
+    "Host: a\r\n",
+    "Host: a\n",
+    "Content-Length: 5\r\n",
+    "Content-Length: 0\r\n",
+    "content-length:5\r\n",
+    "Content-Length: 5\r\n ,6\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: identity\r\n",
+    "Transfer-Encoding:\x0cchunked\r\n",
+    "Connection: keep-alive, Content-Length\r\n",
+    "Connection: close, Transfer-Encoding\r\n",
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    "Expect: 100-continue\r\n",
+    "X: \0\r\n",
+    "X: y\r",
+    "Trailer: Host\r\n",
+];
+const BODIES: &[&str] = &[
+    "",
+    "hello",
+    "5\r\nhello\r\n0\r\n\r\n",
+    "5;a=b\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n",
+    "05\nhello\r\n0\r\n\r\n",
+    "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n",
+    "fffffffffffffffff\r\nhello",
+];
+
+#[tokio::test]
+async fn whatever_is_joined_by_chance_the_log_says_all_that_the_upstream_sees() {
+    let seed = std::env::var("SMUGGLING_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or(20);
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let stage = Arc::new(Stage::new().await);
+    for _ in 0..8 {
+        let mut sending = JoinSet::new();
+        for _ in 0..50 {
+            let (stage, ask) = (Arc::clone(&stage), joined(&mut chance));
+            sending.spawn(async move { stage.send(ask.as_bytes()).await });
+        }
+        sending.join_all().await;
+    }
+    let mut unseen: Vec<String> = recorded(&stage);
+    let seen = seen(&stage.upstream.seen());
+    assert!(seen.len() > 50, "only {} requests are sound", seen.len());
+    for one in seen {
+        let at = unseen.iter().position(|recorded| *recorded == one);
+        unseen.swap_remove(at.unwrap_or_else(|| panic!("seed {seed}: {one} is not in the log")));
+    }
+}
+
+fn joined(chance: &mut fastrand::Rng) -> String {
+    let mut ask = String::new();
+    for _ in 0..chance.usize(1..=2) {
+        ask += chance.choice(LINES).unwrap();
+        for _ in 0..chance.usize(1..5) {
+            ask += chance.choice(HEADERS).unwrap();
+        }
+        ask += "\r\n";
+        ask += chance.choice(BODIES).unwrap();
+    }
+    ask
 }
