@@ -158,6 +158,11 @@ impl Client {
         Self(Sender::connect(address(daemon)))
     }
 
+    /// A client on a connection that there is.
+    pub(crate) fn over(connection: Sender) -> Self {
+        Self(connection)
+    }
+
     /// Asks as somebody whose token is their name; as nobody without one.
     pub(crate) fn ask(&mut self, token: &str, method: &str, target: &str, body: &str) -> Answer {
         self.send(token, method, target, body);

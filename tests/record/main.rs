@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "tests"
 )]
 
@@ -15,6 +14,7 @@ mod alerts;
 #[expect(dead_code, reason = "the daemon's tests use more of it")]
 mod authority;
 mod backends;
+mod certificates;
 #[path = "../daemon/daemon.rs"]
 #[expect(dead_code, reason = "the daemon's tests use more of it")]
 mod daemon;

@@ -117,6 +117,8 @@ impl Gate {
 
     /// Serves until it is told to stop, then drains.
     pub(crate) async fn serve(self, stop: CancellationToken) {
+        // However this ends.
+        let _ended = self.metrics.ended_when_dropped();
         let watching = stop.child_token();
         let policy = Arc::clone(&self.policy);
         let watch = tokio::spawn(async move { policy.watch(watching).await });

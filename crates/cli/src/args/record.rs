@@ -74,7 +74,7 @@ pub(crate) struct OperationArgs {
     /// Address and port for /healthz, /readyz and /metrics; `off` for none.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8767", value_parser = metrics_address)]
     pub(crate) metrics_listen: MetricsAddress,
-    /// How long requests may go on after SIGTERM. Watches are ended at once.
+    /// How long requests may go on after SIGTERM; watches and the like are cut then.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = go::duration)]
     pub(crate) drain_timeout: Duration,
     /// Connections at once; further ones wait.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use kubevigil_diagnostics::Severity;
 use kubevigil_gateway::GatewayConfig;
 use kubevigil_kubeconfig::{Access, InCluster};
-use kubevigil_record::policy_file::LoadedPolicy;
+use kubevigil_record::policy_file::{LoadedPolicy, PolicyError};
 use kubevigil_tls::{Authorities, ClientCertificates, ServerCredentials, ServerFiles};
 
 use crate::gate::backends::Backends;
@@ -17,7 +18,7 @@ pub(crate) fn check_files(
     backends: &Backends,
 ) -> Vec<(&'static str, String)> {
     let mut problems = Problems(Vec::new());
-    problems.of("policy", LoadedPolicy::read(policy));
+    problems.of_policy(policy);
     problems.of_gateway(gateway);
     if let Some(webhook) = &backends.webhook {
         let pod = InCluster::from_environment();
@@ -34,6 +35,22 @@ impl Problems {
         if let Err(error) = tried {
             let problem = terminal::with_causes(&error.into());
             self.0.push((key, problem));
+        }
+    }
+
+    /// Each mistake by itself, with its place.
+    fn of_policy(&mut self, path: &Path) {
+        let (file, diagnostics) = match LoadedPolicy::read(path) {
+            Err(PolicyError::Invalid { path, diagnostics }) => (path, diagnostics),
+            tried => return self.of("policy", tried),
+        };
+        let errors = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error);
+        for error in errors {
+            let (line, column) = error.position().unwrap_or((1, 1));
+            let problem = format!("{}:{line}:{column}: {}", file.display(), error.message);
+            self.0.push(("policy", problem));
         }
     }
 

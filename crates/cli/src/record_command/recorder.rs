@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
 use super::checking::describe;
@@ -72,9 +73,15 @@ impl Recorder {
             tokio::spawn(health.serve(vitals.clone(), stop_health.clone()));
         }
         let (handle, mut signals) = (self.gate.handle(), self.signals);
-        let serving = tokio::spawn(self.gate.serve(stop.clone()));
-        while signals.next().await == Signal::Reload {
-            handle.reload().await;
+        let mut serving = tokio::spawn(self.gate.serve(stop.clone()));
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => handle.reload().await,
+                    Signal::Stop => break,
+                },
+                _ = &mut serving => bail!("the gateway has stopped unexpectedly"),
+            }
         }
         tracing::info!(
             "stopping: taking no more requests, finishing those under way; once more to stop at once"
@@ -133,12 +140,14 @@ struct RecorderVitals {
 
 impl Vitals for RecorderVitals {
     fn broken(&self) -> Option<String> {
-        None
+        let stopping = self.stopping.load(Ordering::Relaxed);
+        self.metrics.broken().filter(|_| !stopping)
     }
 
     fn not_ready(&self) -> Option<String> {
         let stopping = self.stopping.load(Ordering::Relaxed);
-        stopping.then(|| "shutting down".to_owned())
+        let stopping = stopping.then(|| "shutting down".to_owned());
+        stopping.or_else(|| self.metrics.broken())
     }
 
     fn exposition(&self) -> Result<String, fmt::Error> {

@@ -11,7 +11,7 @@ use url::Url;
 use super::audit_flags::{self, given};
 use super::identity_flags;
 use super::mistakes::Mistakes;
-use crate::args::record::{IdentityChoice, RECOGNISING, RecordArgs, ServingArgs, UpstreamArgs};
+use crate::args::record::{IdentityChoice, RECOGNISING, RecordArgs, ServingArgs};
 use crate::gate::GateOptions;
 use crate::run::state_dir;
 
@@ -76,7 +76,7 @@ fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
     GatewayConfig {
         listen: SocketAddr::new(address, valid.unwrap_or_default()),
         tls,
-        upstream: upstream(&arguments.upstream, arguments, mistakes),
+        upstream: upstream(arguments, mistakes),
         identity: identity_flags::identity(
             &arguments.identity,
             arguments.upstream.identity,
@@ -120,38 +120,12 @@ fn tls(arguments: &ServingArgs, mistakes: &mut Mistakes) -> Option<GatewayTls> {
     }
 }
 
-fn upstream(arguments: &UpstreamArgs, all: &RecordArgs, mistakes: &mut Mistakes) -> UpstreamConfig {
-    let kubeconfig = given(arguments.upstream_kubeconfig.as_deref());
-    let url = arguments.upstream.as_deref().filter(|url| !url.is_empty());
+fn upstream(arguments: &RecordArgs, mistakes: &mut Mistakes) -> UpstreamConfig {
+    let flags = &arguments.upstream;
+    let kubeconfig = given(flags.upstream_kubeconfig.as_deref());
+    let url = flags.upstream.as_deref().filter(|url| !url.is_empty());
     let in_cluster = kubeconfig.is_none() && url.is_none();
-    if in_cluster && !InCluster::from_environment().is_possible() {
-        let problem = "or --upstream is needed: it says where the API server is (inside a pod, the pod's own cluster is meant without them)";
-        mistakes.about("upstream-kubeconfig", problem);
-    }
-    if kubeconfig.is_some() && url.is_some() {
-        mistakes.about(
-            "upstream",
-            "and --upstream-kubeconfig say twice where the API server is; leave one out",
-        );
-    }
-    if kubeconfig.is_none() && arguments.upstream_context.is_some() {
-        mistakes.about(
-            "upstream-context",
-            "needs --upstream-kubeconfig, in which the context is",
-        );
-    }
-    if url.is_none() && arguments.upstream_ca.is_some() {
-        mistakes.about(
-            "upstream-ca",
-            "needs --upstream; a kubeconfig names its authorities itself",
-        );
-    }
-    if url.is_some() && arguments.identity == IdentityChoice::Impersonate {
-        mistakes.about("identity", "impersonate needs --upstream-kubeconfig: with --upstream the gateway has no credentials of its own");
-    }
-    if url.is_some() && all.identity.token_review {
-        mistakes.about("token-review", "needs --upstream-kubeconfig: with --upstream the gateway has no credentials to ask with");
-    }
+    check_upstream(arguments, kubeconfig.is_some(), url.is_some(), mistakes);
     let server = url.and_then(|text| {
         let url = Url::parse(text).ok().filter(|url| url.has_host());
         let problem = format!("cannot be `{text}`; write https://HOST:PORT");
@@ -160,10 +134,50 @@ fn upstream(arguments: &UpstreamArgs, all: &RecordArgs, mistakes: &mut Mistakes)
     });
     UpstreamConfig {
         kubeconfig: kubeconfig.map(Into::into),
-        context: arguments.upstream_context.clone(),
+        context: flags.upstream_context.clone(),
         server,
-        ca: arguments.upstream_ca.clone(),
+        ca: flags.upstream_ca.clone(),
         in_cluster,
+    }
+}
+
+/// What cannot be meant, given whether there is a kubeconfig and a URL.
+fn check_upstream(arguments: &RecordArgs, kubeconfig: bool, url: bool, mistakes: &mut Mistakes) {
+    let flags = &arguments.upstream;
+    let checks = [
+        (
+            kubeconfig || url || InCluster::from_environment().is_possible(),
+            "upstream-kubeconfig",
+            "or --upstream is needed: it says where the API server is (inside a pod, the pod's own cluster is meant without them)",
+        ),
+        (
+            !(kubeconfig && url),
+            "upstream",
+            "and --upstream-kubeconfig say twice where the API server is; leave one out",
+        ),
+        (
+            kubeconfig || flags.upstream_context.is_none(),
+            "upstream-context",
+            "needs --upstream-kubeconfig, in which the context is",
+        ),
+        (
+            url || flags.upstream_ca.is_none(),
+            "upstream-ca",
+            "needs --upstream; a kubeconfig names its authorities itself",
+        ),
+        (
+            !(url && flags.identity == IdentityChoice::Impersonate),
+            "identity",
+            "impersonate needs --upstream-kubeconfig: with --upstream the gateway has no credentials of its own",
+        ),
+        (
+            !(url && arguments.identity.token_review),
+            "token-review",
+            "needs --upstream-kubeconfig: with --upstream the gateway has no credentials to ask with",
+        ),
+    ];
+    for (holds, flag, problem) in checks {
+        mistakes.unless(holds, flag, problem);
     }
 }
 

@@ -15,8 +15,8 @@ use kubevigil_sources::webhook::{Handle, Webhook};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, RecordConfig};
-use crate::gate::{Gate, GateHandle, GateOptions};
+use crate::config::Config;
+use crate::gate::{Gate, GateHandle};
 use crate::hostname::hostname;
 use crate::run::banner::Banner;
 use crate::run::detector::figures::DetectCounters;
@@ -26,7 +26,7 @@ use crate::run::intake::JournalIntake;
 use crate::run::live_rules::LiveRules;
 use crate::run::metrics::Metrics;
 use crate::run::readers::{self, Readers};
-use crate::run::record_source::JournalSink;
+use crate::run::record_source;
 use crate::run::state_dir;
 use crate::run::stop::{Signal, Signals};
 
@@ -81,7 +81,9 @@ impl Daemon {
         let webhook = webhook(&config, &state_dir, &events).await?;
         let mut readers = readers::prepare(&config.sources, &state_dir)?;
         let gate = match &config.sources.record {
-            Some(record) => Some(gate(record, &state_dir, &events, &mut readers).await?),
+            Some(record) => {
+                Some(record_source::prepare(record, &state_dir, &events, &mut readers).await?)
+            }
             None => None,
         };
         let health = match config.health.listen {
@@ -291,30 +293,6 @@ async fn webhook(
     // Its text has the cause in it already.
     let bound = bound.map_err(|error| anyhow::Error::msg(error.to_string()))?;
     Ok(Some(bound.with_readiness(Arc::new(ready))))
-}
-
-/// The auditing gateway, whose events go to the journal before anywhere else.
-async fn gate(
-    config: &RecordConfig,
-    state_dir: &Path,
-    events: &Journal,
-    readers: &mut Readers,
-) -> anyhow::Result<Gate> {
-    let journal = JournalSink::new(Arc::new(JournalIntake::new(events.clone())));
-    readers.count("record", journal.counters());
-    let state_dir = state_dir.join("record");
-    let backends = config.backends();
-    if backends.need_state() {
-        state_dir::prepare(&state_dir)?;
-    }
-    let gate = Gate::prepare(GateOptions {
-        policy: config.policy.clone(),
-        gateway: config.gateway.clone(),
-        backends,
-        state_dir,
-        journal: Some(Arc::new(journal)),
-    });
-    gate.await.context("sources.record")
 }
 
 fn open_journal(folder: &PathBuf, options: Options) -> anyhow::Result<Journal> {

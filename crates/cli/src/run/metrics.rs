@@ -57,11 +57,16 @@ impl Vitals for Arc<Metrics> {
     }
 
     fn broken(&self) -> Option<String> {
-        let detecting = self.detecting.load(Ordering::Relaxed);
-        let works = detecting || self.stopping.load(Ordering::Relaxed);
-        (!works).then(|| {
-            "the detector has stopped: events are kept but not put to the rules; restart kubevigil".to_owned()
-        })
+        if self.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        if !self.detecting.load(Ordering::Relaxed) {
+            return Some(
+                "the detector has stopped: events are kept but not put to the rules; restart kubevigil"
+                    .to_owned(),
+            );
+        }
+        self.recording.as_ref()?.broken()
     }
 
     fn exposition(&self) -> Result<String, fmt::Error> {

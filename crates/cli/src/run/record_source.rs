@@ -1,9 +1,12 @@
 //! The auditing gateway as a source: its events go straight into the journal.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
+use kubevigil_journal::Journal;
 use kubevigil_record::auditing::wall_clock;
 use kubevigil_record::encode::json_line;
 use kubevigil_record::event::AuditEvent;
@@ -11,8 +14,38 @@ use kubevigil_record::sink::{Events, Sink, SinkError};
 use kubevigil_sources::counters::SourceCounters;
 use kubevigil_sources::{Arrival, Batch, Intake, Origin};
 
+use crate::config::RecordConfig;
+use crate::gate::{Gate, GateOptions};
+use crate::run::intake::JournalIntake;
+use crate::run::readers::Readers;
+use crate::run::state_dir;
+
 /// The plugin, as errors name it.
 const PLUGIN: &str = "journal";
+
+/// Prepares the gateway, whose events go to the journal before anywhere else. What it takes in is counted among the sources.
+pub(crate) async fn prepare(
+    config: &RecordConfig,
+    state_dir: &Path,
+    events: &Journal,
+    readers: &mut Readers,
+) -> anyhow::Result<Gate> {
+    let journal = JournalSink::new(Arc::new(JournalIntake::new(events.clone())));
+    readers.count("record", journal.counters());
+    let state_dir = state_dir.join("record");
+    let backends = config.backends();
+    if backends.need_state() {
+        state_dir::prepare(&state_dir)?;
+    }
+    let gate = Gate::prepare(GateOptions {
+        policy: config.policy.clone(),
+        gateway: config.gateway.clone(),
+        backends,
+        state_dir,
+        journal: Some(Arc::new(journal)),
+    });
+    gate.await.context("sources.record")
+}
 
 /// Makes events durable before the request that they are about goes on. A request whose events cannot be kept fails.
 pub(crate) struct JournalSink {

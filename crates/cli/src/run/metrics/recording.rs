@@ -4,6 +4,7 @@ pub(super) mod tables;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kubevigil_audit::policy::PolicyLevel;
 use kubevigil_gateway::Handle;
@@ -25,11 +26,37 @@ pub(super) const APISERVER_PREFIX: &str = "apiserver_audit";
 pub(crate) struct RecordingMetrics {
     record: RecordMetrics,
     gateway: Handle,
+    /// The gateway has ended, however it did.
+    ended: AtomicBool,
+}
+
+/// Notes the end of a gateway when it is dropped.
+pub(crate) struct Ended(Arc<RecordingMetrics>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
 }
 
 impl RecordingMetrics {
     pub(crate) fn new(record: RecordMetrics, gateway: Handle) -> Self {
-        Self { record, gateway }
+        Self {
+            record,
+            gateway,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that the gateway has ended when the guard is dropped.
+    pub(crate) fn ended_when_dropped(self: &Arc<Self>) -> Ended {
+        Ended(Arc::clone(self))
+    }
+
+    /// Why the process must be started anew, if it was not told to stop; `None` while the gateway serves.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let has_ended = self.ended.load(Ordering::Relaxed);
+        has_ended.then(|| "the auditing gateway has stopped; restart kubevigil".to_owned())
     }
 
     /// Its metrics: those of kube-apiserver, and kubevigil's own.
