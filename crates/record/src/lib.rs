@@ -11,6 +11,7 @@
 //! | [`log`], [`webhook`] | the backends |
 //! | [`backend`], [`buffered`], [`truncate`], [`sink`] | modes, and how backends are put together |
 //! | [`durable`] | the mode that loses nothing |
+//! | [`layer`], [`auditing`] | a tower layer that does all that for any HTTP service |
 //! | [`policy_file`], [`metrics`] | the policy that changes while requests are on their way; the numbers |
 //!
 //! ```
@@ -38,12 +39,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! That is how it works inside. Who wants a Rust service audited needs [`layer`], whose page begins with an example.
+//!
 //! # What a gateway cannot know
 //!
 //! It leaves out what only the server knows, and does not guess:
 //!
 //! - the annotations of authorization, admission, tokens and deprecated APIs, and the latencies of the server's parts;
 //! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON;
+//! - whether a client that breaks off had its request carried out: its last event has the code that was known, or 200 and
+//!   `Connection closed early`;
+//! - whether somebody was impersonated, if the answer is an error: it is taken for allowed unless the answer says that it was not;
 //! - whether a request that was refused had been decoded, and its body recorded: that is concluded from the answer, whose
 //!   words are the server's.
 //!
@@ -51,7 +57,8 @@
 //!
 //! - the objects of requests stand as they were sent; the server writes them anew, without unknown fields and in its own order,
 //!   `DeleteOptions` with the version `meta.k8s.io/__internal`;
-//! - U+FFFD in texts is always written as an escape.
+//! - U+FFFD in texts is always written as an escape;
+//! - a body beyond the limits of memory is left out, and the event marked with `audit.k8s.io/truncated`.
 //!
 //! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.
 

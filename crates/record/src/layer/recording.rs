@@ -1,4 +1,8 @@
 //! One request while it is being audited: what the layer, both bodies and inner services share.
+//!
+//! The end comes once, from whichever side it comes first: the answer's last frame, an error, a panic, a body or a future
+//! that is dropped, the last hold. Whoever takes the audit out of the lock makes the last events, and everybody else finds nothing. The
+//! lock is held for moments and never across an await.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
