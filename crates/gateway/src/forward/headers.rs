@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn connection_takes_off_nothing_that_matters() {
-        let received = "authorization: Bearer x | audit-id: 1 | content-type: a/b | impersonate-user: jane | user-agent: k | \
+        let received = "audit-id: 1 | authorization: Bearer x | content-type: a/b | impersonate-user: jane | user-agent: k | \
                         x-forwarded-for: 192.0.2.1";
         let listing = "connection: authorization, audit-id, content-type, impersonate-user, user-agent, x-forwarded-for";
         assert_eq!(sent(&format!("{received} | {listing}")), received);

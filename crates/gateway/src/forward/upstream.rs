@@ -53,19 +53,19 @@ struct Tls {
 pub enum UpstreamError {
     /// Neither `http` nor `https`.
     #[error("the server `{0}` is no http or https address")]
-    Scheme(Url),
+    Scheme(String),
     /// No host, or one that no certificate can name.
     #[error("the server `{0}` has no usable host name")]
-    Host(Url),
+    Host(String),
     /// An `https` address without a TLS configuration.
     #[error("the server `{0}` is to be reached by TLS, but there is no TLS configuration")]
-    NoTls(Url),
+    NoTls(String),
     /// The TLS configuration cannot be made.
     #[error(transparent)]
     Access(#[from] AccessError),
     /// A proxy that is not spoken to by `CONNECT`.
-    #[error("the proxy `{0}` is not supported, expected http://HOST:PORT (proxy-url)")]
-    Proxy(Url),
+    #[error("a proxy by `{0}` is not supported, expected http://HOST:PORT (proxy-url)")]
+    Proxy(String),
 }
 
 impl Upstream {
@@ -102,7 +102,7 @@ impl Upstream {
     ) -> Result<Self, UpstreamError> {
         let host = server
             .host()
-            .ok_or_else(|| UpstreamError::Host(server.clone()))?;
+            .ok_or_else(|| UpstreamError::Host(without_user(server)))?;
         let authority = match server.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
@@ -111,13 +111,13 @@ impl Upstream {
             tls: match server.scheme() {
                 "http" => None,
                 "https" => Some(Tls::new(server, tls, server_name)?),
-                _ => return Err(UpstreamError::Scheme(server.clone())),
+                _ => return Err(UpstreamError::Scheme(without_user(server))),
             },
             proxy: proxy.map(Proxy::new).transpose()?,
             port: server.port_or_known_default().unwrap_or(443),
             prefix: server.path().trim_end_matches('/').to_owned(),
             authority: HeaderValue::from_str(&authority)
-                .map_err(|_| UpstreamError::Host(server.clone()))?,
+                .map_err(|_| UpstreamError::Host(without_user(server)))?,
             host: bare(&host),
         })
     }
@@ -173,7 +173,7 @@ impl Tls {
         config: Option<ClientConfig>,
         server_name: Option<&ServerName<'static>>,
     ) -> Result<Self, UpstreamError> {
-        let mut config = config.ok_or_else(|| UpstreamError::NoTls(server.clone()))?;
+        let mut config = config.ok_or_else(|| UpstreamError::NoTls(without_user(server)))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let host = server.host();
         let host = host.and_then(|host| ServerName::try_from(bare(&host)).ok());
@@ -181,7 +181,7 @@ impl Tls {
             name: server_name
                 .cloned()
                 .or(host)
-                .ok_or_else(|| UpstreamError::Host(server.clone()))?,
+                .ok_or_else(|| UpstreamError::Host(without_user(server)))?,
             config: Arc::new(config),
         })
     }
@@ -194,6 +194,14 @@ fn bare(host: &Host<&str>) -> String {
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => address.to_string(),
     }
+}
+
+/// An address as it may be shown.
+fn without_user(server: &Url) -> String {
+    let mut server = server.clone();
+    // Addresses that cannot have a user have none.
+    let _ = (server.set_username(""), server.set_password(None));
+    server.to_string()
 }
 
 #[cfg(test)]
@@ -247,7 +255,12 @@ mod tests {
             ("ftp://a", None, "no http or https"),
             ("unix:/run/a", None, "no usable host"),
             ("https://a", None, "no TLS configuration"),
-            ("http://a", Some("socks5://b:1080"), "not supported"),
+            ("ftp://user:secret@a", None, "`ftp://a/` is no http"),
+            (
+                "http://a",
+                Some("socks5://user:secret@b:1080"),
+                "by `socks5` is not",
+            ),
             ("http://a", Some("https://b:443"), "not supported"),
         ];
         for (server, proxy, expected) in cases {

@@ -27,7 +27,8 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn new(url: &Url) -> Result<Self, UpstreamError> {
-        let unsupported = || UpstreamError::Proxy(url.clone());
+        // The rest of the address may hold a password.
+        let unsupported = || UpstreamError::Proxy(url.scheme().to_owned());
         let host = url.host().filter(|_| url.scheme() == "http");
         Ok(Self {
             host: bare(&host.ok_or_else(unsupported)?),
