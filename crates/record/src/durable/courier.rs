@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kubevigil_journal::{Journal, Place, ReadError, Reader};
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::delivers::{Delivers, DeliveryError, Pace};
@@ -30,6 +31,8 @@ pub(super) struct Courier {
     // Shared with the blocking threads that use it.
     reader: Arc<Mutex<Reader>>,
     shared: Arc<Shared>,
+    /// Work with files, which goes on when nobody waits for it any more.
+    files: TaskTracker,
     /// What is read and not delivered.
     waiting: VecDeque<(Place, Bytes)>,
     /// The last place that is delivered and not committed, and when the first of those was.
@@ -58,6 +61,7 @@ impl Courier {
             committed: reader.position(),
             reader: Arc::new(Mutex::new(reader)),
             shared,
+            files: TaskTracker::new(),
             waiting: VecDeque::new(),
             delivered: None,
             limit: pace.events.max(1),
@@ -87,6 +91,8 @@ impl Courier {
             () = deliver => {}
         }
         self.backend.close().await;
+        self.files.close();
+        self.files.wait().await;
     }
 
     /// Lets the backend take up its work, and keeps its mark before anything is delivered.
@@ -101,10 +107,11 @@ impl Courier {
 
     async fn try_to_begin(&self) -> Result<(), DeliveryError> {
         let journal = self.journal.clone();
-        let mark = blocking(move || journal.blob(MARK)).await?;
+        let mark = self.blocking(move || journal.blob(MARK)).await?;
         let mark = self.backend.begin(&mark.unwrap_or_default()).await?;
         let journal = self.journal.clone();
-        blocking(move || journal.commit_all(&[], &[(MARK, &mark)])).await
+        let commit = move || journal.commit_all(&[], &[(MARK, &mark)]);
+        self.blocking(commit).await
     }
 
     /// Waits until there is something to deliver and its time to gather is over. False when nothing is left and it is to stop.
@@ -153,7 +160,7 @@ impl Courier {
         let bytes = self.pace.bytes.saturating_sub(self.waiting_bytes());
         let reader = Arc::clone(&self.reader);
         let read = move || hold(&reader).read(events, bytes, Duration::ZERO);
-        match tokio::task::spawn_blocking(read).await {
+        match self.files.spawn_blocking(read).await {
             Ok(Ok(records)) => {
                 let records = records
                     .into_iter()
@@ -243,7 +250,7 @@ impl Courier {
             let (journal, plugin) = (self.journal.clone(), self.plugin);
             let place = self.delivered.map(|(place, _)| (plugin, place));
             let commit = move || journal.commit_all(place.as_slice(), &[(MARK, &mark)]);
-            match blocking(commit).await {
+            match self.blocking(commit).await {
                 Ok(()) => {
                     self.committed();
                     return self.restore().await;
@@ -264,7 +271,7 @@ impl Courier {
             journal.tidy();
             shared.reserve.restore();
         };
-        let _ = tokio::task::spawn_blocking(restore).await;
+        let _ = self.files.spawn_blocking(restore).await;
     }
 
     fn committed(&mut self) {
@@ -288,6 +295,18 @@ impl Courier {
         hold(&self.reader).seek(self.committed);
     }
 
+    /// Runs work with files off the runtime's threads.
+    async fn blocking<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, DeliveryError> {
+        match self.files.spawn_blocking(work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(DeliveryError::new(error.to_string())),
+            Err(error) => Err(DeliveryError::new(error.to_string())),
+        }
+    }
+
     /// Says it, once a minute, and waits.
     async fn failed(&mut self, error: &DeliveryError) {
         self.failures = self.failures.saturating_add(1);
@@ -305,17 +324,6 @@ impl Courier {
         }
         let asked = error.pause.unwrap_or_default();
         sleep(asked.max(self.backend.pause(self.failures))).await;
-    }
-}
-
-/// Runs work with files off the runtime's threads.
-async fn blocking<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, DeliveryError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(DeliveryError::new(error.to_string())),
-        Err(error) => Err(DeliveryError::new(error.to_string())),
     }
 }
 

@@ -105,6 +105,30 @@ async fn a_receiver_that_refuses_for_long_gets_everything_in_the_end() {
 }
 
 #[tokio::test]
+async fn receivers_that_kubeconfigs_name_take_events_wherever_they_are_on_the_server() {
+    for path in ["", "/", "/audit", "/audit/"] {
+        let folder = tempfile::tempdir().unwrap();
+        let receiver = Receiver::start();
+        let kubeconfig = folder.path().join("webhook.yaml");
+        let text = format!(
+            "clusters: [{{name: c, cluster: {{server: 'http://{}{path}'}}}}]\n\
+             contexts: [{{name: c, context: {{cluster: c}}}}]\ncurrent-context: c\n",
+            receiver.address
+        );
+        std::fs::write(&kubeconfig, text).unwrap();
+        let backoff = Duration::from_millis(20);
+        let webhook = WebhookSink::from_kubeconfig(&kubeconfig, backoff, Arc::default()).unwrap();
+        let backend = open(folder.path(), webhook, LONG);
+        let expected = emit(&backend, 0..2).await;
+        receiver.answers(308);
+        wait_for("a redirect", || !receiver.lists().is_empty()).await;
+        receiver.answers(200);
+        wait_until_delivered(&backend).await;
+        assert_eq!(receiver.ids(|status| status == 200), expected, "{path:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_asks_to_wait_is_left_alone_for_so_long() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start();
