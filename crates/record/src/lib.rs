@@ -46,7 +46,11 @@
 //! It leaves out what only the server knows, and does not guess:
 //!
 //! - the annotations of authorization, admission, tokens and deprecated APIs, and the latencies of the server's parts;
-//! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON;
+//! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON, and the name of an object that
+//!   is created so;
+//! - the constraint under which an impersonation was allowed (`authenticationMetadata`);
+//! - the `Status` of an answer to HEAD, which is not sent;
+//! - how a request ended inside the server after it was answered with 504;
 //! - whether a client that breaks off had its request carried out: its last event has the code that was known, or 200 and
 //!   `Connection closed early`;
 //! - whether somebody was impersonated, if the answer is an error: it is taken for allowed unless the answer says that it was not;
@@ -58,6 +62,7 @@
 //! - the objects of requests stand as they were sent; the server writes them anew, without unknown fields and in its own order,
 //!   `DeleteOptions` with the version `meta.k8s.io/__internal`;
 //! - U+FFFD in texts is always written as an escape;
+//! - a gateway that asks in the names of others says in its own words why an impersonation is refused;
 //! - a body beyond the limits of memory is left out, and the event marked with `audit.k8s.io/truncated`.
 //!
 //! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.

@@ -47,7 +47,11 @@ impl Answer {
     /// A handler with formats of its own names those, and its refusal is recorded.
     pub(super) fn is_unnegotiated(&self, code: u16) -> bool {
         let status = self.status.as_ref().filter(|_| code == 406);
-        status.is_some_and(|status| status.message.contains("application/vnd.kubernetes.protobuf"))
+        status.is_some_and(|status| {
+            status
+                .message
+                .contains("application/vnd.kubernetes.protobuf")
+        })
     }
 }
 
