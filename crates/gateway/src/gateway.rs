@@ -295,6 +295,8 @@ async fn next(server: &Server, listener: &TcpListener) -> (TcpStream, SocketAddr
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
+            // The client has gone already; the next one shall not wait for that.
+            Err(problem) if is_the_clients(&problem) => {}
             Err(problem) => {
                 if let Some(held_back) = server.throttle.pass() {
                     warn!(%problem, held_back, "cannot accept a connection");
@@ -303,6 +305,14 @@ async fn next(server: &Server, listener: &TcpListener) -> (TcpStream, SocketAddr
             }
         }
     }
+}
+
+fn is_the_clients(problem: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(
+        problem.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
 }
 
 async fn watch_files(handle: &Handle) {
