@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod audited;
 mod bodies;
 mod breaks;
 mod bystanders;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower_service::Service as _;
+use tower_service::Service;
 
 /// Nothing here takes that long; what does hangs.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -167,6 +169,18 @@ impl Between {
     }
 
     pub(crate) async fn start(wanted: Wanted) -> Self {
+        Self::inside(wanted, |forward| forward).await
+    }
+
+    /// With something around the service.
+    pub(crate) async fn inside<S, B>(wanted: Wanted, around: impl FnOnce(Forward) -> S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}{}", upstream.local_addr().unwrap(), wanted.prefix);
         let target = Upstream::new(&server.parse().unwrap(), None, None, None).unwrap();
@@ -181,7 +195,7 @@ impl Between {
             request.extensions_mut().insert(allowed);
             (wanted.outer)(request);
         });
-        let address = serve(forward, outer).await;
+        let address = serve(around(forward), outer).await;
         Self {
             address,
             upstream,
@@ -210,12 +224,19 @@ impl Between {
 }
 
 /// Serves HTTP/1.1 with the service on loopback.
-pub(crate) async fn serve(forward: Forward, outer: Outer) -> SocketAddr {
+pub(crate) async fn serve<S, B>(service: S, outer: Outer) -> SocketAddr
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, address)) = listener.accept().await {
-            let (forward, outer) = (forward.clone(), Arc::clone(&outer));
+            let (service, outer) = (service.clone(), Arc::clone(&outer));
             let peer = Peer {
                 address,
                 certificates: Arc::new([]),
@@ -223,8 +244,7 @@ pub(crate) async fn serve(forward: Forward, outer: Outer) -> SocketAddr {
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(peer.clone());
                 outer(&mut request);
-                let answer = forward.clone().call(request);
-                async move { Ok::<_, Infallible>(answer.await?) }
+                service.clone().call(request)
             });
             let server = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::spawn(server.with_upgrades());
