@@ -21,7 +21,7 @@ const LARGE: usize = 128 * 1024;
 
 /// What a request has come to.
 pub(super) struct Ending {
-    pub(super) audit: Audit,
+    pub(super) audit: Box<Audit>,
     pub(super) request: Option<BodyCopy>,
     pub(super) answer: Option<BodyCopy>,
     /// A body was left out that the policy wants.

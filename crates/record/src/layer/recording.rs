@@ -48,14 +48,15 @@ struct State {
 }
 
 struct Open {
-    audit: Audit,
+    /// On the heap because it is large and goes from hand to hand.
+    audit: Box<Audit>,
     token: TaskTrackerToken,
 }
 
 impl Recording {
     pub(super) fn new(auditing: &Arc<Auditing>, audit: Audit) -> Self {
         let open = Open {
-            audit,
+            audit: Box::new(audit),
             token: auditing.token(),
         };
         Self(Arc::new(Shared {

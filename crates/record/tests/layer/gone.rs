@@ -9,6 +9,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use kubevigil_record::auditing::Auditing;
 use kubevigil_record::layer::{AuditedRequestBody, Recording};
+use proptest::prelude::*;
 use tokio::time::timeout;
 use tower::{ServiceExt as _, service_fn};
 
@@ -85,6 +86,88 @@ async fn what_a_service_tells_when_all_is_over_is_ignored() {
     assert_eq!(notes.summary(), "RR RC(200)");
     let annotations: Vec<_> = events[1].annotations.iter().collect();
     assert_eq!(annotations, [(&"early".to_owned(), &"1".to_owned())]);
+}
+
+/// What can happen to a request whose head is out.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Hold,
+    Release,
+    Panicked,
+    NextFrame,
+    LetGo,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop::sample::select(vec![
+        Move::Hold,
+        Move::Release,
+        Move::Panicked,
+        Move::NextFrame,
+        Move::LetGo,
+    ]);
+    prop::collection::vec(one, 0..12)
+}
+
+/// Does it all; the events, and what is expected to be the last one.
+async fn play(moves: &[Move]) -> (String, &'static str) {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    let (give, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let service = service_fn(move |request: Request<AuditedRequestBody<Script>>| {
+        let recording: Recording = request.extensions().get().cloned().unwrap();
+        give.send(recording).unwrap();
+        async { Ok::<_, io::Error>(answer(200, Script::new([data("a"), data("b")]))) }
+    });
+    let asked = request("GET", POD, Script::default());
+    let asking = audited(&auditing, service).oneshot(asked).await;
+    let mut body = Some(asking.unwrap().into_body());
+    let recording = given.recv().await.unwrap();
+    let mut holds = Vec::new();
+    let mut last = "";
+    let (mut has_panicked, mut is_over) = (false, false);
+    for step in moves.iter().chain(&[Move::LetGo]) {
+        match step {
+            Move::Hold => holds.push(recording.hold()),
+            Move::Release => drop(holds.pop()),
+            Move::Panicked => {
+                recording.panicked("it broke");
+                has_panicked = true;
+            }
+            Move::NextFrame => {
+                if let Some(body) = &mut body {
+                    is_over |= body.frame().await.is_none();
+                }
+            }
+            Move::LetGo => {
+                body = None;
+                is_over = true;
+            }
+        }
+        // A request that broke down waits for nobody, but it is looked at only when something ends.
+        let ends = matches!(step, Move::Release | Move::NextFrame | Move::LetGo);
+        if last.is_empty() && is_over && ends && (holds.is_empty() || has_panicked) {
+            last = if has_panicked { "P(500)" } else { "RC(200)" };
+        }
+    }
+    drop(holds);
+    drop(recording);
+    auditing.drain().await;
+    let last = match (last, has_panicked) {
+        ("", true) => "P(500)",
+        ("", false) => "RC(200)",
+        (last, _) => last,
+    };
+    (notes.summary(), last)
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_there_is_one_end(moves in moves()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (found, last) = runtime.block_on(play(&moves));
+        prop_assert_eq!(found, format!("RR {last}"));
+    }
 }
 
 #[test]

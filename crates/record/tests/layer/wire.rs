@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use kubevigil_record::layer::{AuditService, AuditedRequestBody};
+use kubevigil_record::layer::{AuditService, AuditedRequestBody, Recording};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -44,7 +44,7 @@ where
             tokio::spawn(async move {
                 let connection = auto::Builder::new(TokioExecutor::new());
                 let _ = connection
-                    .serve_connection(TokioIo::new(stream), service)
+                    .serve_connection_with_upgrades(TokioIo::new(stream), service)
                     .await;
             });
         }
@@ -290,4 +290,57 @@ async fn a_body_that_a_real_server_reads_is_recorded_whole() {
         assert_eq!(last.response_object.as_deref(), Some(pod.as_bytes()));
         assert_eq!(last.object_ref.as_ref().unwrap().name, "web");
     }
+}
+
+#[tokio::test]
+async fn the_head_of_a_watch_waits_for_its_event_too() {
+    let notes = Arc::new(Notes::holding("ResponseStarted"));
+    let endless = Script::new([data("{}"), Step::Hang]);
+    let service = audited(&auditing(METADATA, &notes), answers(200, &[], endless));
+    let head = format!("GET {WATCH} HTTP/1.1\r\nhost: a\r\n\r\n");
+    let mut stream = connect(serve(service).await, &head).await;
+    notes.somebody_waits().await;
+    assert_eq!(what_comes(&mut stream).await, (Vec::new(), false));
+    notes.open();
+    let (seen, is_closed) = what_comes(&mut stream).await;
+    assert!(seen.ends_with(b"2\r\n{}\r\n") && !is_closed);
+    assert_eq!(notes.summary(), "RR RS(200)");
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_over_when_its_hold_is_dropped() {
+    let notes = Arc::new(Notes::new());
+    let auditing = auditing(METADATA, &notes);
+    let service = service_fn(async |mut request: Request<AuditedRequestBody<Incoming>>| {
+        let hold = request.extensions().get().map(Recording::hold);
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgrade.await.unwrap());
+            let mut said = [0; 5];
+            stream.read_exact(&mut said).await.unwrap();
+            stream.write_all(&said).await.unwrap();
+            let _ = stream.read(&mut said).await;
+            drop(hold);
+        });
+        let mut answer = answer(101, Script::knowing([]));
+        for (name, value) in [("connection", "upgrade"), ("upgrade", "SPDY/3.1")] {
+            answer.headers_mut().insert(name, value.parse().unwrap());
+        }
+        Ok::<_, Infallible>(answer)
+    });
+    let address = serve(audited(&auditing, service)).await;
+    let head = format!(
+        "POST {EXEC} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: SPDY/3.1\r\n\r\nhello"
+    );
+    let mut stream = connect(address, &head).await;
+    let (seen, is_closed) = what_comes(&mut stream).await;
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(
+        seen.starts_with("HTTP/1.1 101") && seen.ends_with("hello"),
+        "{seen}"
+    );
+    assert_eq!((notes.summary().as_str(), is_closed), ("RR RS(101)", false));
+    drop(stream);
+    auditing.drain().await;
+    assert_eq!(notes.summary(), "RR RS(101) RC(101)");
 }
