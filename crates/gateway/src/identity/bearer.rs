@@ -165,7 +165,8 @@ mod tests {
     fn a_web_socket_may_bring_its_token_as_a_protocol() {
         const TOKEN: &str = "base64url.bearer.authorization.k8s.io.YWJj";
         const BROKEN: &str = "base64url.bearer.authorization.k8s.io.a+b/";
-        let cases: [(&[&'static str], Result<Option<&str>, ()>); 8] = [
+        type Found = Result<Option<&'static str>, ()>;
+        let cases: [(&[&'static str], Found); 8] = [
             (&["v4.channel.k8s.io", TOKEN], Ok(Some("abc"))),
             (
                 &["base64url.bearer.authorization.k8s.io.YWJj, v4.channel.k8s.io"],

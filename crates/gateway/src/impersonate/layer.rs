@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use super::authorise::{Authoriser, Denied};
 use super::forward_as::{ForwardAs, remove_all};
-use super::wanted::{check_text, complete, keep_what_counts, wanted};
+use super::wanted::{Unusable, check_text, complete, keep_what_counts, wanted};
 use crate::answer::{self, OwnBody};
 use crate::either::EitherFuture;
 use crate::identity::{AuthenticationTook, IdentityError, IdentityMode, Keyed, Reviewer};
@@ -101,7 +101,7 @@ where
         };
         let (caller, wanted) = match claim(&mut request) {
             Ok(claim) => claim,
-            Err(answer) => return direct(EitherFuture::own(answer)),
+            Err(obstacle) => return direct(EitherFuture::own(obstacle.answer())),
         };
         let Some(wanted) = wanted else {
             request.extensions_mut().insert(ForwardAs { user: caller });
@@ -115,7 +115,7 @@ where
                     let Ok(answer) = inner.call(request).await;
                     Ok(answer.map(Either::Right))
                 }
-                Err(answer) => Ok(answer.map(Either::Left)),
+                Err(denied) => Ok(Obstacle::Denied(denied).answer().map(Either::Left)),
             }
         });
         future::Either::Right(asked)
@@ -157,19 +157,15 @@ fn pass<B>(request: &mut Request<B>) {
 }
 
 /// Mode `impersonate`: who asks, and whom they want to be. Takes the headers away.
-fn claim<B>(request: &mut Request<B>) -> Result<(UserInfo, Option<UserInfo>), Response<OwnBody>> {
+fn claim<B>(request: &mut Request<B>) -> Result<(UserInfo, Option<UserInfo>), Obstacle> {
     let headers = request.headers();
     let wanted = check_text(headers).and_then(|()| wanted(headers));
     remove_all(request.headers_mut());
-    let caller = match request.extensions().get::<Caller>() {
-        Some(Caller::Known(user)) => user.clone(),
+    match request.extensions().get::<Caller>() {
+        Some(Caller::Known(user)) => Ok((user.clone(), wanted.map_err(Obstacle::Unusable)?)),
         // Without a caller the request would be the gateway's own.
-        _ => return Err(internal("nobody was found to ask")),
-    };
-    let wanted = wanted.map_err(|error| {
-        answer::status(StatusCode::BAD_REQUEST, "BadRequest", &error.to_string())
-    })?;
-    Ok((caller, wanted))
+        _ => Err(Obstacle::Nobody),
+    }
 }
 
 /// Asks whether the caller may be taken for `wanted`, and if so, prepares the request.
@@ -178,7 +174,7 @@ async fn allowed<B>(
     request: &mut Request<B>,
     caller: &UserInfo,
     wanted: UserInfo,
-) -> Result<(), Response<OwnBody>> {
+) -> Result<(), Denied> {
     let since = Instant::now();
     let judgement = authoriser
         .authorise(caller, &wanted, SystemTime::now())
@@ -187,7 +183,7 @@ async fn allowed<B>(
     if let Some(recording) = recording {
         recording.took(Part::Impersonation, since.elapsed());
     }
-    judgement.map_err(refusal)?;
+    judgement?;
     let user = complete(wanted);
     if let Some(recording) = recording {
         recording.impersonated(user.clone(), None);
@@ -196,31 +192,47 @@ async fn allowed<B>(
     Ok(())
 }
 
-fn refusal(denied: Denied) -> Response<OwnBody> {
-    match denied {
-        Denied::Forbidden { message, details } => {
-            answer::detailed(StatusCode::FORBIDDEN, "Forbidden", &message, Some(&details))
-        }
-        Denied::TooMany => {
-            let message = "more groups and extra values to impersonate than can be asked about";
-            answer::status(StatusCode::BAD_REQUEST, "BadRequest", message)
-        }
-        Denied::Flood => {
-            let message = "too many impersonations at once, please try again later";
-            let code = StatusCode::TOO_MANY_REQUESTS;
-            let mut answer = answer::status(code, "TooManyRequests", message);
-            let headers = answer.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            answer
-        }
-        Denied::Unasked(problem) => {
-            tracing::warn!(
-                problem,
-                "the upstream could not be asked about an impersonation"
-            );
-            internal("whether impersonation is allowed could not be found out")
+/// Why a request is not sent on.
+enum Obstacle {
+    Nobody,
+    Unusable(Unusable),
+    Denied(Denied),
+}
+
+impl Obstacle {
+    fn answer(self) -> Response<OwnBody> {
+        match self {
+            Self::Nobody => internal("nobody was found to ask"),
+            Self::Unusable(error) => bad(&error.to_string()),
+            Self::Denied(Denied::Forbidden { message, details }) => {
+                answer::detailed(StatusCode::FORBIDDEN, "Forbidden", &message, Some(&details))
+            }
+            Self::Denied(Denied::TooMany) => {
+                bad("more groups and extra values to impersonate than can be asked about")
+            }
+            Self::Denied(Denied::Flood) => later(),
+            Self::Denied(Denied::Unasked(problem)) => {
+                tracing::warn!(
+                    problem,
+                    "the upstream could not be asked about an impersonation"
+                );
+                internal("whether impersonation is allowed could not be found out")
+            }
         }
     }
+}
+
+fn bad(message: &str) -> Response<OwnBody> {
+    answer::status(StatusCode::BAD_REQUEST, "BadRequest", message)
+}
+
+fn later() -> Response<OwnBody> {
+    let message = "too many impersonations at once, please try again later";
+    let code = StatusCode::TOO_MANY_REQUESTS;
+    let mut answer = answer::status(code, "TooManyRequests", message);
+    let headers = answer.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
 }
 
 fn internal(problem: &str) -> Response<OwnBody> {

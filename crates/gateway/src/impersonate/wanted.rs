@@ -142,7 +142,9 @@ mod tests {
 
     use super::*;
 
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+    type Lines<'l> = &'l [(&'l str, &'l str)];
+
+    fn headers(lines: Lines<'_>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn headers_name_a_user_with_the_groups_that_the_server_adds() {
-        let cases: [(&[(&str, &str)], Option<&str>); 12] = [
+        let cases: [(Lines<'_>, Option<&str>); 12] = [
             (&[], None),
             (&[("Impersonate-User", "")], None),
             (
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn groups_without_a_user_are_refused_in_the_words_of_the_server() {
-        let cases: [(&[(&str, &str)], &str); 4] = [
+        let cases: [(Lines<'_>, &str); 4] = [
             (
                 &[("Impersonate-Group", "x")],
                 r#"Name:"", UID:"", Groups:[]string{"x"}, Extra:map[string][]string(nil)"#,

@@ -4,7 +4,7 @@ use kubevigil_gateway::identity::{FrontProxyConfig, IdentityConfig, IdentityMode
 
 use crate::authority::{Authority, stranger};
 use crate::certificates::by_certificate;
-use crate::request::{authenticator, judge, said};
+use crate::request::{Lines, authenticator, judge, said};
 
 fn behind(authority: &Authority, allowed: &[&str]) -> IdentityConfig {
     let mut proxy = FrontProxyConfig::new(authority.file());
@@ -23,7 +23,7 @@ async fn an_allowed_proxy_says_who_asks() {
     let authority = Authority::new();
     let authenticator = authenticator(&behind(&authority, &["front-proxy-client"]));
     let proxy = authority.client("front-proxy-client", &[]);
-    let cases: [(&[(&str, &str)], &str); 8] = [
+    let cases: [(Lines<'_>, &str); 8] = [
         (
             &[
                 ("X-Remote-User", "fp-user"),

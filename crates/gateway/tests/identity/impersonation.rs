@@ -1,172 +1,29 @@
 //! Callers that want to be taken for somebody else.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use kubevigil_audit::policy::{Policy, PolicyFile};
+use http::{Request, Response};
 use kubevigil_gateway::answer::OwnBody;
 use kubevigil_gateway::identity::{
-    AuthenticateLayer, IdentityConfig, IdentityMode, Reviewer, TokenReviewConfig,
+    AuthenticateLayer, IdentityConfig, IdentityMode, TokenReviewConfig,
 };
-use kubevigil_gateway::impersonate::{ForwardAs, ImpersonateLayer, Unwritable};
+use kubevigil_gateway::impersonate::ImpersonateLayer;
 use kubevigil_record::auditing::{Auditing, wall_clock};
-use kubevigil_record::event::{AuditEvent, UserInfo};
+use kubevigil_record::event::UserInfo;
 use kubevigil_record::layer::{Arrived, AuditLayer, Caller};
 use kubevigil_record::request::RequestHead;
-use kubevigil_record::sink::{Events, Sink, SinkError};
-use proptest::prelude::*;
+use kubevigil_record::sink::Sink;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use crate::request::asking;
+use crate::request::{Lines, asking};
+use crate::stack::{
+    Kept, Raw, allowing, ask, headers, impersonating, jane, metadata, said, send, texts,
+};
 use crate::upstream::Upstream;
-
-fn jane() -> UserInfo {
-    UserInfo {
-        username: "jane".to_owned(),
-        uid: "u-1".to_owned(),
-        groups: vec!["developers".to_owned(), "system:authenticated".to_owned()],
-        extra: [("scopes".to_owned(), vec!["a".to_owned()])].into(),
-    }
-}
-
-/// Lets `jane` be whatever `may` names as `RESOURCE NAME`.
-async fn allowing(may: &'static [&'static str]) -> Upstream {
-    Upstream::answering(move |_, review| {
-        let attributes = &review["spec"]["resourceAttributes"];
-        let part = |name: &str| attributes[name].as_str().unwrap_or_default().to_owned();
-        let resource = match part("subresource").as_str() {
-            "" => part("resource"),
-            subresource => format!("{}/{subresource}", part("resource")),
-        };
-        let thing = match part("namespace").as_str() {
-            "" => format!("{resource} {}", part("name")),
-            namespace => format!("{resource} {namespace}/{}", part("name")),
-        };
-        let allowed = may.contains(&thing.as_str());
-        (201, json!({"status": {"allowed": allowed, "reason": ""}}))
-    })
-    .await
-}
-
-/// What came of a request.
-struct Outcome {
-    status: u16,
-    body: String,
-    /// As whom it was forwarded, with which headers.
-    forwarded: Option<(Option<UserInfo>, HeaderMap)>,
-    impersonated: Option<UserInfo>,
-}
-
-/// Keeps events.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Arc<AuditEvent>>>);
-
-#[async_trait::async_trait]
-impl Sink for Kept {
-    fn name(&self) -> String {
-        "kept".to_owned()
-    }
-
-    async fn emit(&self, events: Events<'_>) -> Result<(), SinkError> {
-        self.0.lock().unwrap().extend(events.iter().cloned());
-        Ok(())
-    }
-}
-
-/// Everything at level Metadata.
-fn metadata() -> Policy {
-    let policy = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
-    PolicyFile::read("policy.yaml", policy).policy.unwrap()
-}
-
-/// Sends a request of `caller` through audit layer and impersonation, to a service that answers `answer`.
-async fn send(
-    layer: &ImpersonateLayer,
-    caller: Caller,
-    headers: HeaderMap,
-    answer: (u16, &'static str),
-) -> Outcome {
-    let kept = Arc::new(Kept::default());
-    let auditing = Auditing::new(metadata(), Arc::clone(&kept) as Arc<dyn Sink>);
-    let forwarded = Arc::new(Mutex::new(None));
-    let seen = Arc::clone(&forwarded);
-    let forward = tower::service_fn(move |request: Request<_>| {
-        let user = request
-            .extensions()
-            .get::<ForwardAs>()
-            .map(|to| to.user.clone());
-        let _: &kubevigil_record::layer::AuditedRequestBody<OwnBody> = request.body();
-        *seen.lock().unwrap() = Some((user, request.headers().clone()));
-        let mut response = Response::new(Full::from(answer.1));
-        *response.status_mut() = answer.0.try_into().unwrap();
-        async { Ok::<_, Infallible>(response) }
-    });
-    let service = AuditLayer::new(Arc::clone(&auditing)).layer(layer.layer(forward));
-    let mut request = Request::get("/api/v1/namespaces/dev/pods")
-        .body(OwnBody::default())
-        .unwrap();
-    *request.headers_mut() = headers;
-    request.extensions_mut().insert(caller);
-    let response = service.oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    auditing.drain().await;
-    let events = kept.0.lock().unwrap();
-    let forwarded = forwarded.lock().unwrap().take();
-    Outcome {
-        status,
-        body: String::from_utf8(body.to_vec()).unwrap(),
-        forwarded,
-        impersonated: events.last().unwrap().impersonated_user.clone(),
-    }
-}
-
-fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(lines.len());
-    for (name, value) in lines {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        headers.append(name, HeaderValue::from_bytes(value).unwrap());
-    }
-    headers
-}
-
-fn texts<'l>(lines: &[(&'l str, &'l str)]) -> Vec<(&'l str, &'l [u8])> {
-    lines
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect()
-}
-
-fn impersonating(upstream: &Upstream) -> ImpersonateLayer {
-    let reviewer: Arc<dyn Reviewer> = upstream.reviewer();
-    ImpersonateLayer::new(IdentityMode::Impersonate, Some(&reviewer)).unwrap()
-}
-
-async fn ask(upstream: &Upstream, lines: &[(&str, &str)]) -> Outcome {
-    let caller = Caller::Known(jane());
-    send(
-        &impersonating(upstream),
-        caller,
-        headers(&texts(lines)),
-        (200, "{}"),
-    )
-    .await
-}
-
-fn said(user: &UserInfo) -> String {
-    format!(
-        "{}|{}|{}|{:?}",
-        user.username,
-        user.uid,
-        user.groups.join(","),
-        user.extra
-    )
-}
 
 #[tokio::test]
 async fn without_a_wish_the_request_goes_on_as_the_caller() {
@@ -203,7 +60,7 @@ async fn what_the_upstream_allows_is_forwarded_and_recorded() {
         "users system:anonymous",
     ])
     .await;
-    let cases: [(&[(&str, &str)], &str, usize); 5] = [
+    let cases: [(Lines<'_>, &str, usize); 5] = [
         (
             &[("Impersonate-User", "bob")],
             "bob||system:authenticated|{}",
@@ -284,7 +141,7 @@ async fn questions_are_asked_in_the_name_of_the_caller() {
 #[tokio::test]
 async fn what_is_denied_is_answered_in_the_words_of_the_server() {
     let upstream = allowing(&["users bob"]).await;
-    let cases: [(&[(&str, &str)], &str, &str); 5] = [
+    let cases: [(Lines<'_>, &str, &str); 5] = [
         (
             &[("Impersonate-User", "x")],
             r#"users "x" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope"#,
@@ -359,7 +216,7 @@ async fn nobody_becomes_the_gateway_by_tricks_with_headers() {
     let ten_thousand: Vec<(&str, &[u8])> = std::iter::once(("impersonate-user", &b"bob"[..]))
         .chain((0..10_000).map(|_| ("impersonate-group", &b"system:masters"[..])))
         .collect();
-    let cases: [(&str, &[(&str, &[u8])], u16); 8] = [
+    let cases: [(&str, Raw<'_>, u16); 8] = [
         ("no text", &[("impersonate-user", b"bob\xff")], 400),
         (
             "a group that is no text",
@@ -569,112 +426,5 @@ async fn passed_through_the_upstream_decides_and_the_event_says_what() {
             found.as_deref(),
             is_impersonated.then_some("bob||g,system:authenticated|{}")
         );
-    }
-}
-
-fn forward(user: UserInfo, headers: &mut HeaderMap) -> Result<(), Unwritable> {
-    ForwardAs { user }.write(headers)
-}
-
-#[test]
-fn a_user_is_written_whole_and_in_place_of_everything_that_was_there() {
-    let mut written = headers(&texts(&[
-        ("impersonate-user", "eve"),
-        ("impersonate-user", "eve"),
-        ("impersonate-group", "system:masters"),
-        ("impersonate-uid", "0"),
-        ("impersonate-extra-a", "b"),
-        ("impersonate_group", "c"),
-        ("accept", "x"),
-    ]));
-    let mut user = jane();
-    user.extra.insert(
-        "acme.com/Team_%".to_owned(),
-        vec!["x".to_owned(), String::new()],
-    );
-    forward(user, &mut written).unwrap();
-    let expected = [
-        ("accept", "x"),
-        ("impersonate-user", "jane"),
-        ("impersonate-uid", "u-1"),
-        ("impersonate-group", "developers"),
-        ("impersonate-group", "system:authenticated"),
-        ("impersonate-extra-acme.com%2f%54eam%5f%25", "x"),
-        ("impersonate-extra-acme.com%2f%54eam%5f%25", ""),
-        ("impersonate-extra-scopes", "a"),
-    ];
-    assert_eq!(written, headers(&texts(&expected)));
-}
-
-#[test]
-fn a_user_whom_headers_would_change_is_not_written() {
-    let cases: [(&str, fn(&mut UserInfo)); 9] = [
-        ("no name", |user| user.username.clear()),
-        ("a blank before", |user| user.username = " admin".to_owned()),
-        ("a tab behind", |user| user.username = "admin\t".to_owned()),
-        ("a line feed", |user| {
-            user.username = "a\r\nimpersonate-group: system:masters".to_owned()
-        }),
-        ("a zero", |user| user.username = "admin\0".to_owned()),
-        ("a group", |user| {
-            user.groups.push(" system:masters".to_owned())
-        }),
-        ("a uid", |user| user.uid = "\u{7f}".to_owned()),
-        ("a value", |user| {
-            drop(user.extra.insert("k".to_owned(), vec![" v".to_owned()]))
-        }),
-        ("only blanks", |user| user.username = "  ".to_owned()),
-    ];
-    for (what, change) in cases {
-        let mut user = jane();
-        change(&mut user);
-        let mut headers = headers(&texts(&[("impersonate-user", "eve"), ("accept", "x")]));
-        assert!(forward(user, &mut headers).is_err(), "{what}");
-        assert_eq!(headers, self::headers(&texts(&[("accept", "x")])), "{what}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn the_upstream_reads_the_user_that_was_written(
-        username in ".{1,12}", uid in ".{0,6}",
-        groups in proptest::collection::vec(".{0,8}", 0..5),
-        extra in proptest::collection::btree_map(".{0,8}", proptest::collection::vec(".{0,6}", 1..3), 0..4),
-    ) {
-        let user = UserInfo { username, uid, groups, extra };
-        let mut headers = HeaderMap::new();
-        if forward(user.clone(), &mut headers).is_ok() {
-            prop_assert_eq!(read(&headers), user);
-        } else {
-            prop_assert!(headers.is_empty());
-        }
-    }
-}
-
-/// Reads a user as an API server does: names are lower case before they are decoded, values without blanks at their ends.
-fn read(headers: &HeaderMap) -> UserInfo {
-    let text = |value: &HeaderValue| {
-        let text = String::from_utf8(value.as_bytes().to_vec()).unwrap();
-        text.trim_matches([' ', '\t']).to_owned()
-    };
-    let all = |name: &str| headers.get_all(name).iter().map(text).collect::<Vec<_>>();
-    let mut extra = std::collections::BTreeMap::<String, Vec<String>>::new();
-    for (name, value) in headers {
-        if let Some(key) = name
-            .as_str()
-            .to_lowercase()
-            .strip_prefix("impersonate-extra-")
-        {
-            let key = percent_encoding::percent_decode_str(key)
-                .decode_utf8()
-                .unwrap();
-            extra.entry(key.into_owned()).or_default().push(text(value));
-        }
-    }
-    UserInfo {
-        username: all("impersonate-user").concat(),
-        uid: all("impersonate-uid").concat(),
-        groups: all("impersonate-group"),
-        extra,
     }
 }

@@ -1,7 +1,6 @@
 //! Who asks, and in whose name: real certificates, signed tokens, and a review server on loopback.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
@@ -11,12 +10,17 @@
 
 mod authority;
 mod certificates;
+mod forgeries;
+mod forward_as;
 mod front_proxy;
 mod impersonation;
 mod issuer;
+mod key_sources;
 mod left_headers;
+mod providers;
 mod recorded;
 mod request;
 mod reviews;
+mod stack;
 mod tokens;
 mod upstream;

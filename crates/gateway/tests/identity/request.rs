@@ -10,8 +10,11 @@ use kubevigil_gateway::identity::{Authenticator, Identity, IdentityConfig, Refus
 use kubevigil_record::encode::json_line;
 use kubevigil_record::event::{AuditEvent, UserInfo};
 
+/// Header lines.
+pub(crate) type Lines<'l> = &'l [(&'l str, &'l str)];
+
 /// A request with headers.
-pub(crate) fn request(target: &str, headers: &[(&str, &str)]) -> Parts {
+pub(crate) fn request(target: &str, headers: Lines<'_>) -> Parts {
     let mut request = Request::get(target);
     for (name, value) in headers {
         request = request.header(
@@ -34,7 +37,7 @@ pub(crate) fn asking(config: &IdentityConfig, upstream: &Arc<dyn Reviewer>) -> A
 /// Judges a request now.
 pub(crate) async fn judge(
     authenticator: &Authenticator,
-    headers: &[(&str, &str)],
+    headers: Lines<'_>,
     peer: &Peer,
 ) -> Result<Identity, Refusal> {
     let parts = request("/api/v1/pods", headers);
