@@ -1,63 +1,12 @@
 //! A disk that runs full below a running daemon.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use crate::daemon::{Daemon, Setup};
 use crate::events::{event, list};
-
-/// A small disk of its own, unmounted at the end.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        if mount.is_ok_and(|status| status.success()) {
-            return Some(Self(folder));
-        }
-        eprintln!("skipped: mounting a small disk needs root");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Fills the disk with a file, down to so many free bytes.
-    fn fill(&self, free: u64) {
-        let ballast = self.path().join("ballast");
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&ballast)
-            .unwrap();
-        while file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
-        let length = file.metadata().unwrap().len();
-        file.set_len(length.saturating_sub(free)).unwrap();
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(self.path())
-            .status();
-    }
-}
+use crate::small_disk::SmallDisk;
 
 /// A list of twenty events, 60 kB.
 fn batch(number: usize) -> (Vec<String>, String) {

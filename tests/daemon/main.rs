@@ -28,6 +28,7 @@ mod receiver;
 mod refused_rules;
 mod reload;
 mod sender;
+mod small_disk;
 mod start;
 mod state;
 mod tls;

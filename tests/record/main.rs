@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -20,6 +21,7 @@ mod certificates;
 mod daemon;
 mod drain;
 mod durable;
+mod full_disk;
 mod gate;
 mod pasted;
 mod policy;
@@ -27,6 +29,8 @@ mod requests;
 #[path = "../daemon/sender.rs"]
 #[expect(dead_code, reason = "the daemon's tests use more of it")]
 mod sender;
+#[path = "../daemon/small_disk.rs"]
+mod small_disk;
 mod source;
 mod start;
 mod upstream;

@@ -8,7 +8,7 @@ use crate::gate::{Client, POLICY, events, kubeconfig};
 use crate::upstream::Upstream;
 
 /// A daemon whose only source is a gateway, with more keys for `record` and for its gateway.
-fn setup(upstream: &Upstream, record: &str) -> Setup {
+pub(crate) fn setup(upstream: &Upstream, record: &str) -> Setup {
     let mut setup = Setup::new().with_rules("rules.yaml", READS_BY_JANE);
     setup.write("policy.yaml", POLICY);
     setup.write(
@@ -59,6 +59,20 @@ fn what_was_answered_is_looked_at_after_a_kill() {
     daemon.kill();
     let _daemon = setup.start();
     setup.alerts().wait_for(1);
+}
+
+#[test]
+fn all_that_was_answered_is_detected_before_the_end() {
+    let upstream = Upstream::start();
+    let mut setup = setup(&upstream, "");
+    let daemon = setup.start();
+    let mut client = Client::connect(&daemon);
+    for number in 0..200 {
+        let target = format!("/api/v1/namespaces/dev/secrets/db?number={number}");
+        assert_eq!(client.ask("jane", "GET", &target, "").status, 200);
+    }
+    daemon.terminate();
+    assert_eq!(setup.alerts().ids().len(), 200);
 }
 
 #[test]

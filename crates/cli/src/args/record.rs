@@ -69,7 +69,7 @@ pub(crate) struct RecordArgs {
 #[command(next_help_heading = "The gateway itself")]
 pub(crate) struct OperationArgs {
     /// Where mode durable keeps events until the backend has them. By default as for `kubevigil run`, and there in `record`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = go::path())]
     pub(crate) state_dir: Option<PathBuf>,
     /// Address and port for /healthz, /readyz and /metrics; `off` for none.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8767", value_parser = metrics_address)]

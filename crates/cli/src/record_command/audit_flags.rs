@@ -241,3 +241,110 @@ impl Around<'_> {
 fn size(number: i64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn backends_of(line: &str) -> Backends {
+        let words = ["kubevigil", "record", "--audit-policy-file=p"];
+        let cli = Cli::parse_from(words.into_iter().chain(line.split_whitespace()));
+        let Command::Record(arguments) = cli.command else {
+            unreachable!("the command is record");
+        };
+        let mut mistakes = Mistakes::default();
+        let backends = backends(&arguments, &mut mistakes);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        backends
+    }
+
+    #[test]
+    fn without_other_flags_a_backend_has_the_defaults_of_kube_apiserver() {
+        let backends = backends_of("--audit-log-path=a --audit-webhook-config-file=w");
+        let (log, webhook) = (backends.log.unwrap(), backends.webhook.unwrap());
+        assert_eq!(log.options, LogOptions::new("a"));
+        assert_eq!(log.around, BackendOptions::log());
+        assert_eq!(webhook.kubeconfig, Path::new("w"));
+        assert_eq!(webhook.initial_backoff, INITIAL_BACKOFF);
+        assert_eq!(webhook.around, BackendOptions::webhook());
+    }
+
+    #[test]
+    fn each_flag_of_the_log_sets_what_it_names() {
+        let backends = backends_of(
+            "--audit-log-path=a --audit-log-maxage=1 --audit-log-maxbackup=2 --audit-log-maxsize=3 --audit-log-format=legacy
+             --audit-log-compress=true --audit-log-mode=batch --audit-log-batch-buffer-size=4 --audit-log-batch-max-size=5
+             --audit-log-batch-max-wait=6s --audit-log-batch-throttle-enable=true --audit-log-batch-throttle-qps=7
+             --audit-log-batch-throttle-burst=8 --audit-log-truncate-enabled=true --audit-log-truncate-max-event-size=9
+             --audit-log-truncate-max-batch-size=10",
+        );
+        let log = backends.log.unwrap();
+        let options = LogOptions {
+            path: "a".into(),
+            format: LogFormat::Legacy,
+            max_size: 3,
+            max_backups: 2,
+            max_age: 1,
+            compress: true,
+        };
+        assert_eq!(log.options, options);
+        assert_eq!(log.around, numbered(Mode::Batch, 4, false));
+        assert!(backends.webhook.is_none());
+    }
+
+    #[test]
+    fn each_flag_of_the_webhook_sets_what_it_names() {
+        let backends = backends_of(
+            "--audit-webhook-config-file=w --audit-webhook-initial-backoff=3s --audit-webhook-mode=blocking-strict
+             --audit-webhook-batch-buffer-size=4 --audit-webhook-batch-max-size=5 --audit-webhook-batch-max-wait=6s
+             --audit-webhook-batch-throttle-enable=true --audit-webhook-batch-throttle-qps=7
+             --audit-webhook-batch-throttle-burst=8 --audit-webhook-truncate-enabled=true
+             --audit-webhook-truncate-max-event-size=9 --audit-webhook-truncate-max-batch-size=10",
+        );
+        let webhook = backends.webhook.unwrap();
+        assert_eq!(webhook.initial_backoff, Duration::from_secs(3));
+        assert_eq!(webhook.around, numbered(Mode::BlockingStrict, 4, true));
+        assert!(backends.log.is_none());
+    }
+
+    #[test]
+    fn the_old_name_of_the_backoff_counts_unless_the_new_one_is_given() {
+        let backoff = |flags: &str| {
+            let line = format!("--audit-webhook-config-file=w {flags}");
+            backends_of(&line).webhook.unwrap().initial_backoff
+        };
+        let old = "--audit-webhook-batch-initial-backoff=3s";
+        assert_eq!(backoff(old), Duration::from_secs(3));
+        let both = format!("{old} --audit-webhook-initial-backoff=4s");
+        assert_eq!(backoff(&both), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn an_empty_path_turns_a_backend_off() {
+        let backends =
+            backends_of("--audit-log-path=a --audit-log-path= --audit-webhook-config-file=w");
+        assert!(backends.log.is_none());
+    }
+
+    /// What is around a backend whose flags are numbered from `first` on.
+    fn numbered(mode: Mode, first: usize, side_by_side: bool) -> BackendOptions {
+        BackendOptions {
+            mode,
+            buffer: BufferOptions {
+                buffer_size: first,
+                max_batch_size: first + 1,
+                max_batch_wait: Duration::from_secs(6),
+                throttle: Some(ThrottleOptions { qps: 7.0, burst: 8 }),
+                side_by_side,
+            },
+            truncates: true,
+            truncate: TruncateOptions {
+                max_event_size: 9,
+                max_batch_size: 10,
+            },
+        }
+    }
+}

@@ -58,7 +58,8 @@ fn upstream_words(upstream: &UpstreamConfig) -> String {
     };
     match (&upstream.kubeconfig, &upstream.server) {
         (Some(kubeconfig), _) => format!("the API server of {}{context}", kubeconfig.display()),
-        (None, Some(server)) => server.to_string(),
+        // Not what may stand before the host: a password.
+        (None, Some(server)) => server.origin().ascii_serialization(),
         (None, None) => "the API server of this pod's cluster".to_owned(),
     }
 }

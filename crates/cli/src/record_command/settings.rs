@@ -254,3 +254,88 @@ fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
     warnings.extend(audit_flags::deprecated(arguments).map(str::to_owned));
     warnings
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    const WHOLE: &str = "--audit-policy-file=p --audit-log-path=l --upstream-kubeconfig=u";
+
+    fn config(line: &str) -> Value {
+        let words = ["kubevigil", "record"].into_iter();
+        let cli = Cli::parse_from(words.chain(WHOLE.split(' ')).chain(line.split_whitespace()));
+        let Command::Record(arguments) = cli.command else {
+            unreachable!("the command is record");
+        };
+        let settings = Settings::of(&arguments).unwrap();
+        serde_json::to_value(settings.gate.gateway).unwrap()
+    }
+
+    #[test]
+    fn flags_about_who_asks_set_what_they_name() {
+        let config = config(
+            "--identity=impersonate --anonymous-auth=false --token-review --client-ca-file=ca --tls-cert-file=c --tls-private-key-file=k
+             --service-account-issuer=i --service-account-issuer=j --service-account-key-file=a --service-account-key-file=b
+             --api-audiences=x,y --requestheader-client-ca-file=f --requestheader-allowed-names=n,m
+             --requestheader-username-headers=U --requestheader-group-headers=G --requestheader-extra-headers-prefix=E-
+             --oidc-issuer-url=https://o --oidc-client-id=id --oidc-ca-file=oca --oidc-username-claim=email --oidc-username-prefix=p:
+             --oidc-groups-claim=groups --oidc-groups-prefix=g: --oidc-required-claim=a=b,c=d --oidc-signing-algs=ES256,RS512",
+        );
+        let identity = &config["identity"];
+        assert_eq!(identity["mode"], "impersonate");
+        assert_eq!(identity["anonymous"], false);
+        assert_eq!(identity["client_ca"], "ca");
+        assert!(identity["token_review"].is_object());
+        let expected =
+            json!({"issuers": ["i", "j"], "audiences": ["x", "y"], "keys": {"files": ["a", "b"]}});
+        assert_eq!(identity["service_accounts"], expected);
+        let expected = json!({"ca": "f", "allowed_names": ["n", "m"], "username_headers": ["U"], "uid_headers": [],
+            "group_headers": ["G"], "extra_headers_prefixes": ["E-"]});
+        assert_eq!(identity["front_proxy"], expected);
+        let expected = json!([{"issuer": "https://o", "audiences": ["id"], "username_claim": "email", "username_prefix": "p:",
+            "groups_claim": "groups", "groups_prefix": "g:", "required_claims": {"a": "b", "c": "d"},
+            "signing_algorithms": ["ES256", "RS512"], "keys": "discovery", "ca_file": "oca"}]);
+        assert_eq!(identity["oidc"], expected);
+    }
+
+    #[test]
+    fn the_rest_of_the_gateway_follows_its_flags() {
+        let config = config(
+            "--bind-address=::1 --secure-port=7443 --tls-cert-file=c --tls-private-key-file=k --request-timeout=2m
+             --drain-timeout=3s --max-connections=4 --recorded-body-max-bytes=5 --recorded-bodies-max-bytes=6 --upstream-context=x",
+        );
+        assert_eq!(config["listen"], "[::1]:7443");
+        assert_eq!(config["tls"], json!({"certificate": "c", "key": "k"}));
+        assert_eq!(config["upstream"]["kubeconfig"], "u");
+        assert_eq!(config["upstream"]["context"], "x");
+        let numbers = [
+            "request_timeout_seconds",
+            "drain_timeout_seconds",
+            "max_connections",
+            "recorded_body_max_bytes",
+            "recorded_bodies_max_bytes",
+        ];
+        assert_eq!(
+            numbers.map(|key| config[key].as_u64().unwrap()),
+            [120, 3, 4, 5, 6]
+        );
+    }
+
+    #[test]
+    fn where_it_listens_depends_on_whether_it_has_a_certificate() {
+        assert_eq!(config("")["listen"], "127.0.0.1:6443");
+        let secured = "--tls-cert-file=c --tls-private-key-file=k --token-review";
+        assert_eq!(config(secured)["listen"], "0.0.0.0:6443");
+    }
+
+    #[test]
+    fn a_front_proxy_without_headers_uses_the_usual_ones() {
+        let line = "--identity=impersonate --requestheader-client-ca-file=f --tls-cert-file=c --tls-private-key-file=k";
+        let front_proxy = &config(line)["identity"]["front_proxy"];
+        assert_eq!(front_proxy["username_headers"], json!(["X-Remote-User"]));
+    }
+}

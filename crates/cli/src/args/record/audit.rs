@@ -12,7 +12,7 @@ use super::go;
 #[command(next_help_heading = "What is recorded")]
 pub(crate) struct PolicyArgs {
     /// The audit policy. Read again when its content changes and at SIGHUP; `kubevigil policy recommend` proposes one.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) audit_policy_file: Option<PathBuf>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct PolicyArgs {
 #[command(next_help_heading = "Events into a log file")]
 pub(crate) struct LogArgs {
     /// The file; `-` for standard output. Without it there is no log.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) audit_log_path: Option<PathBuf>,
     /// Days after which rotated files are deleted; 0 for never.
     #[arg(long, value_name = "DAYS", default_value = "366", value_parser = go::integer)]
@@ -78,7 +78,7 @@ pub(crate) struct LogArgs {
 #[command(next_help_heading = "Events to a webhook")]
 pub(crate) struct WebhookArgs {
     /// A kubeconfig that says where the webhook is and how to reach it. Without it there is no webhook.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) audit_webhook_config_file: Option<PathBuf>,
     /// The wait before a failed batch is sent again; each further wait is half as long again.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = go::duration)]

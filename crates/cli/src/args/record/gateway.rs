@@ -14,7 +14,7 @@ use super::go;
 pub(crate) struct UpstreamArgs {
     /// A kubeconfig that says where the API server is, and with which credentials the gateway itself speaks to it. Without this and
     /// --upstream, inside a pod: the cluster that it runs in.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) upstream_kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; by default its current one.
     #[arg(long, value_name = "NAME")]
@@ -23,7 +23,7 @@ pub(crate) struct UpstreamArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     /// The authorities of its certificate, with --upstream; by default those of the public web.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) upstream_ca: Option<PathBuf>,
     /// How the API server learns who asks: the client's own token is passed through, or the gateway impersonates who it recognised.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = IdentityChoice::Passthrough)]
@@ -50,10 +50,10 @@ pub(crate) struct ServingArgs {
     #[arg(long, value_name = "PORT", default_value = "6443", value_parser = go::integer)]
     pub(crate) secure_port: i64,
     /// The certificate, followed by those of its issuers. Without it, plain HTTP. Read again when it changes.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) tls_cert_file: Option<PathBuf>,
     /// The certificate's key.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) tls_private_key_file: Option<PathBuf>,
     /// How long a request may take that is no watch, log, exec or the like.
     #[arg(long, value_name = "DURATION", default_value = "1m0s", value_parser = go::duration)]
@@ -71,11 +71,11 @@ pub(crate) struct IdentityArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) token_review: bool,
     /// Authorities of client certificates: the common name is the user, organisations are groups.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) client_ca_file: Option<PathBuf>,
     /// Public keys, or certificates with such, that tokens of service accounts are verified with; may be given again. By default the
     /// API server's own.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) service_account_key_file: Vec<PathBuf>,
     /// The issuer of service accounts' tokens; may be given again.
     #[arg(long, value_name = "URL")]
@@ -94,7 +94,7 @@ pub(crate) struct IdentityArgs {
 #[command(next_help_heading = "Who asks, by a front proxy")]
 pub(crate) struct FrontProxyArgs {
     /// Authorities of the certificates of proxies in front, whose headers are believed.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) requestheader_client_ca_file: Option<PathBuf>,
     /// Common names that such a certificate may have; all without it.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -124,7 +124,7 @@ pub(crate) struct OidcArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) oidc_client_id: Option<String>,
     /// The authorities of the issuer's certificate; by default those of the public web.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) oidc_ca_file: Option<PathBuf>,
     /// The claim that is the user's name.
     #[arg(long, value_name = "CLAIM", default_value = "sub")]

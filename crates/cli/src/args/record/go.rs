@@ -2,9 +2,16 @@
 //!
 //! A command line of a kube-apiserver is pasted as it is, so `0x10` is sixteen, `T` is true and `1m30s` is a duration here, too.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use kubevigil_setup::server;
+
+/// A path, which may be empty: that is how a flag is turned off that stands earlier on the line.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
 
 /// A whole number in any of Go's bases (`strconv.ParseInt` with base 0).
 pub(super) fn integer(text: &str) -> Result<i64, String> {

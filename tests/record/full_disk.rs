@@ -1,0 +1,81 @@
+//! A disk that runs full: requests fail rather than go unrecorded.
+
+use std::fs;
+
+use crate::backends::READS_BY_JANE;
+use crate::daemon::Daemon;
+use crate::gate::{Client, Place, events};
+use crate::small_disk::SmallDisk;
+use crate::source;
+use crate::upstream::Upstream;
+
+/// Reads secrets until one read fails; the targets of those that were answered whole.
+fn read_until_refused(daemon: &Daemon, answered: &mut Vec<String>) {
+    loop {
+        let target = format!(
+            "/api/v1/namespaces/dev/secrets/db?filling={}&number={}",
+            "x".repeat(20_000),
+            answered.len()
+        );
+        let mut client = Client::connect(daemon);
+        client.send("jane", "GET", &target, "");
+        match client.answer() {
+            Some(answer) if answer.status == 200 => answered.push(target),
+            Some(answer) => return assert_eq!(answer.status, 500, "{answer:?}"),
+            // Broken off.
+            None => return,
+        }
+    }
+}
+
+#[test]
+fn in_mode_durable_nothing_is_answered_that_cannot_be_kept() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let place = Place::new().with_log().with(&["--audit-log-mode=durable"]);
+    let state = format!("--state-dir={}", disk.path().join("state").display());
+    let place = place.with(&[&state]);
+    let mut daemon = place.start();
+    let mut answered = Vec::new();
+    for _ in 0..2 {
+        disk.fill(500_000);
+        read_until_refused(&daemon, &mut answered);
+        disk.make_room();
+        daemon.until("requests are answered again", |daemon| {
+            let mut client = Client::connect(daemon);
+            client.send("jane", "GET", "/api/v1/pods", "");
+            client.answer().is_some_and(|answer| answer.status == 200)
+        });
+    }
+    daemon.counts("kubevigil_record_durable_waiting{backend=\"log\"}", 0);
+    daemon.terminate();
+    let log = events(&fs::read_to_string(place.path("audit.log")).unwrap());
+    let recorded = |target: &String| {
+        log.iter()
+            .any(|event| event["requestURI"] == target.as_str())
+    };
+    assert!(answered.len() > 4, "{}", answered.len());
+    assert!(answered.iter().all(recorded));
+}
+
+#[test]
+fn a_daemon_whose_journal_is_full_lets_requests_fail() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let upstream = Upstream::start();
+    let mut setup = source::setup(&upstream, "").with_rules("rules.yaml", READS_BY_JANE);
+    setup.state = disk.path().join("state");
+    setup.journal = "{segment_bytes: 1048576}".to_owned();
+    let mut daemon = setup.start();
+    disk.fill(500_000);
+    let mut answered = Vec::new();
+    read_until_refused(&daemon, &mut answered);
+    daemon.until("/readyz 503", |daemon| daemon.get("/readyz").status == 503);
+    assert!(daemon.metric("kubevigil_source_refused_total{source=\"record\"}") > Some(0));
+    disk.make_room();
+    daemon.until("/readyz 200", |daemon| daemon.get("/readyz").status == 200);
+    daemon.terminate();
+    assert!(setup.alerts().ids().len() >= answered.len());
+}
