@@ -1,7 +1,6 @@
 //! The bare way to the upstream, without auditing, to measure it: `cargo run --release --example forward -- 127.0.0.1:9001
 //! http://127.0.0.1:9000`.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -41,8 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            let answer = forward.clone().call(request);
-            async move { Ok::<_, Infallible>(answer.await?) }
+            forward.clone().call(request)
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(connection.with_upgrades());

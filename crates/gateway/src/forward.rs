@@ -37,7 +37,6 @@ use kubevigil_record::layer::Recording;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
-use tracing::warn;
 
 pub use self::acting::UpstreamIdentity;
 pub use self::download::{BrokenOff, ForwardBody};
@@ -58,7 +57,7 @@ use crate::impersonate::ForwardAs;
 pub struct Forward(Arc<Shared>);
 
 struct Shared {
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
     identity: UpstreamIdentity,
     limits: ForwardLimits,
     pool: Arc<Pool>,
@@ -106,6 +105,22 @@ impl Forward {
     /// A service that sends requests to `upstream`. `drain` ends its tunnels; ordinary requests go on.
     pub fn new(
         upstream: Upstream,
+        identity: UpstreamIdentity,
+        limits: ForwardLimits,
+        drain: CancellationToken,
+    ) -> Self {
+        Self::with(Arc::new(upstream), identity, limits, drain)
+    }
+
+    /// The same service with connections of its own, for another thread.
+    pub(crate) fn apart(&self) -> Self {
+        let shared = &*self.0;
+        let (upstream, identity) = (Arc::clone(&shared.upstream), shared.identity.clone());
+        Self::with(upstream, identity, shared.limits, shared.drain.clone())
+    }
+
+    fn with(
+        upstream: Arc<Upstream>,
         identity: UpstreamIdentity,
         limits: ForwardLimits,
         drain: CancellationToken,
@@ -162,10 +177,8 @@ where
         let (parts, body) = request.into_parts();
         let body = Upload::new(body);
         Box::pin(async move {
-            Ok(shared.forward(parts, body).await.unwrap_or_else(|failure| {
-                warn!(error = %failure, "a request was not answered by the upstream");
-                failure.answer().map(ForwardBody::from)
-            }))
+            let answer = shared.forward(parts, body).await;
+            Ok(answer.unwrap_or_else(|failure| failure.told().map(ForwardBody::from)))
         })
     }
 }
@@ -249,13 +262,17 @@ impl Shared {
     async fn answer(
         &self,
         answer: Response<Incoming>,
-        link: Box<Link>,
+        mut link: Box<Link>,
         facts: Facts,
     ) -> Result<Response<ForwardBody>, Failure> {
         let changes_protocol = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let (mut parts, body) = answer.into_parts();
         headers::incoming(&mut parts.headers, changes_protocol);
-        parts.version = Version::HTTP_11;
+        if parts.version != Version::HTTP_11 {
+            // Hyper would speak HTTP/1.0 from now on, which has no chunks, and so leave bodies of unknown length off.
+            link.retire();
+            parts.version = Version::HTTP_11;
+        }
         if !changes_protocol {
             let body = ForwardBody::of(body, link, &self.pool);
             return Ok(Response::from_parts(parts, body));

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use http::Request;
@@ -30,10 +29,8 @@ async fn serve(forward: Forward) -> SocketAddr {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let forward = forward.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
-                let answer = forward.clone().call(request);
-                async move { Ok::<_, Infallible>(answer.await?) }
-            });
+            let service =
+                service_fn(move |request: Request<Incoming>| forward.clone().call(request));
             let server = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::spawn(server);
         }

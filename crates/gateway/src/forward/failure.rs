@@ -10,8 +10,9 @@ use std::io;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use kubevigil_kubeconfig::CredentialError;
+use tracing::{debug, warn};
 
-use crate::answer::{OwnBody, status};
+use crate::answer::{OwnBody, detailed};
 use crate::impersonate::Unwritable;
 
 /// Why there is no answer of the upstream's.
@@ -57,10 +58,22 @@ pub(super) enum Unreachable {
 }
 
 impl Failure {
-    /// What the client is told.
-    pub(super) fn answer(&self) -> Response<OwnBody> {
+    /// What the client is told; the log is told more, and loudly unless it is the client who can bring it about.
+    pub(super) fn told(&self) -> Response<OwnBody> {
+        match self {
+            Self::Target | Self::Unwritable(_) | Self::Body(_) => {
+                debug!(error = %self, "a request cannot be sent on");
+            }
+            _ => warn!(error = %self, "a request was not answered by the upstream"),
+        }
+        self.answer()
+    }
+
+    fn answer(&self) -> Response<OwnBody> {
         let (code, reason, message) = self.words();
-        let mut answer = status(code, reason, message);
+        // The server's own has empty details, too.
+        let details = matches!(self, Self::Late).then_some("{}");
+        let mut answer = detailed(code, reason, message, details);
         if matches!(self, Self::Unreachable(_) | Self::Credentials(_)) {
             let soon = HeaderValue::from_static("1");
             answer.headers_mut().insert(RETRY_AFTER, soon);

@@ -28,6 +28,7 @@ pub(super) struct Link {
     sender: SendRequest<Upload>,
     wire: Wire,
     version: u64,
+    is_last: bool,
 }
 
 /// The part that moves the bytes.
@@ -61,6 +62,7 @@ impl Link {
                 has_ended: false,
             },
             version,
+            is_last: false,
         }))
     }
 
@@ -116,9 +118,14 @@ impl Link {
         self.version
     }
 
+    /// No other request is to be sent.
+    pub(super) fn retire(&mut self) {
+        self.is_last = true;
+    }
+
     /// Whether the last answer was read to its end, the request sent to its end, and the connection may be used again.
     pub(super) fn is_free(&self) -> bool {
-        !self.wire.has_ended && self.sender.is_ready()
+        !self.is_last && !self.wire.has_ended && self.sender.is_ready()
     }
 
     /// The naked connection and what was read of it already, after the protocol was changed.

@@ -112,6 +112,8 @@ fn folds_to(name: &str, real: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Meaning::*;
     use super::*;
 
@@ -175,6 +177,23 @@ mod tests {
         ];
         for name in kept {
             assert!(!may_be_listed(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_a_meaningful_name_is_ordinary(
+            real in "authorization|impersonate-(user|uid|group|extra-[a-z]{1,3})|x-remote-(user|uid|group|extra-[a-z]{1,3})",
+            places in prop::collection::vec((0_usize..24, "[-_.!#$%&'*+^`|~]"), 0..4),
+            keeps_dashes in any::<bool>(),
+        ) {
+            let mut name = if keeps_dashes { real.clone() } else { real.replace('-', "") };
+            for (place, sign) in places {
+                name.insert_str(place.min(name.len()), &sign);
+            }
+            let name = http::HeaderName::try_from(name).unwrap();
+            prop_assert_ne!(Meaning::of(name.as_str()), Ordinary);
+            prop_assert!(!may_be_listed(name.as_str()));
         }
     }
 }

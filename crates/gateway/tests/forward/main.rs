@@ -2,9 +2,9 @@
 //! what each of them sees.
 
 #![expect(
+    clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
     reason = "tests"
 )]
 

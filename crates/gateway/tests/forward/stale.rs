@@ -147,3 +147,22 @@ async fn a_connection_on_which_a_request_was_not_read_to_its_end_is_not_used_aga
     second.send(OK).await;
     next.until("ok").await;
 }
+
+#[tokio::test]
+async fn an_old_upstream_gets_a_connection_for_each_request() {
+    let between = Between::usual().await;
+    let mut client = between.client(&request("GET", "/x")).await;
+    let mut server = between.accept().await;
+    server.head().await;
+    server
+        .send("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok")
+        .await;
+    client.until("ok").await;
+    client
+        .send(
+            "POST /y HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        )
+        .await;
+    let mut server = between.accept().await;
+    server.until("2\r\n{}\r\n0\r\n\r\n").await;
+}
