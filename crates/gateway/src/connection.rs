@@ -5,26 +5,22 @@
 //!
 //! | who | is held to | by |
 //! |---|---|---|
-//! | handshake, header | `header_timeout_seconds`, from its first byte | [`activity`] |
-//! | reader of an answer to a short request | `stall_timeout_seconds` without taking more | [`in_flight`], [`activity`] |
-//! | nobody | `idle_timeout_seconds` without a request | [`activity`] |
+//! | handshake, header | `header_timeout_seconds`, from its first byte | [`Activity`] |
+//! | reader of an answer to a short request | `stall_timeout_seconds` without taking more | [`in_flight`], [`Activity`] |
+//! | nobody | `idle_timeout_seconds` without a request | [`Activity`] |
 //! | header | bytes and lines | hyper, [`crate::arrival`] |
 //! | HTTP/2 | streams at once, 20 resets of streams not yet looked at, 64 KiB of frames to answer, pings that must be answered | hyper |
 //!
 //! A connection that was upgraded leaves hyper, but not this module: its place stays taken until both ends are done with it, and
 //! at the end of draining it is severed.
 
-pub(crate) mod activity;
 mod in_flight;
 mod protocol;
-mod stream;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,34 +28,24 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use kubevigil_connections::{Activity, End, Overdue, Patience, Protocol, Throttle, Watched, drive};
 use kubevigil_record::layer::BoxError;
 use kubevigil_tls::ServerCredentials;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 use tracing::{debug, warn};
 
-use self::activity::{Activity, Overdue};
 use self::in_flight::CountedBody;
-use self::protocol::{Drive, Protocol};
-use self::stream::Watched;
 use crate::arrival::TimeAllowed;
 use crate::config::GatewayConfig;
 use crate::counters::GatewayCounters;
 use crate::peer::Peer;
 use crate::stack::Stack;
-use crate::throttle::Throttle;
-
-/// How often a connection is looked at for being slow or idle.
-const LOOK: Duration = Duration::from_millis(500);
-
-/// The first byte of a TLS handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What all connections share.
 pub(crate) struct Server {
@@ -84,9 +70,8 @@ pub(crate) async fn serve(
     address: SocketAddr,
 ) {
     server.counters.connections.add(1);
-    stream::make_ready(&stream);
-    let activity = Activity::new();
-    let (stream, closed) = Watched::new(stream, activity.clone());
+    let stream = Watched::new(stream);
+    let (activity, closed) = (stream.activity(), stream.closed());
     let connection = Connection {
         server: Arc::clone(&server),
         address,
@@ -111,7 +96,7 @@ pub(crate) async fn serve(
     }
     // An upgraded connection lives on in the hands of whoever joined it to the upstream.
     tokio::select! {
-        () = closed.clone().cancelled_owned() => {}
+        () = closed.cancelled() => {}
         () = server.cut.cancelled() => {
             activity.sever();
             closed.cancelled().await;
@@ -126,7 +111,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn secure(&self, stream: Watched<TcpStream>, acceptor: TlsAcceptor, stack: Stack) {
+    async fn secure(&self, stream: Watched, acceptor: TlsAcceptor, stack: Stack) {
         let limit = self.server.config.header_timeout();
         let handshake = tokio::time::timeout(limit, acceptor.accept(stream));
         let stream = tokio::select! {
@@ -137,7 +122,7 @@ impl Connection {
             Ok(Ok(stream)) => {
                 let (_, session) = stream.get_ref();
                 let certificates = certificates(session);
-                let protocol = protocol::negotiated(session);
+                let protocol = Protocol::negotiated(session);
                 self.speak(stream, protocol, stack, certificates).await;
             }
             Ok(Err(error)) => self.report_handshake(&error),
@@ -165,64 +150,37 @@ impl Connection {
             answer(stack.clone(), request, activity.clone())
         });
         let config = &self.server.config;
-        match protocol {
+        let (activity, patience) = (&self.activity, self.patience(protocol));
+        let stop = &self.server.stop;
+        let end = match protocol {
             Protocol::Http1 => {
                 let connection = protocol::http1(config).serve_connection(stream, answer);
-                self.drive(connection.with_upgrades(), protocol).await;
+                drive(connection.with_upgrades(), activity, &patience, stop).await
             }
             Protocol::Http2 => {
                 let builder = protocol::http2(config, self.server.tasks.clone());
-                self.drive(builder.serve_connection(stream, answer), protocol)
-                    .await;
+                let connection = builder.serve_connection(stream, answer);
+                drive(connection, activity, &patience, stop).await
             }
-        }
+        };
+        self.report_end(end);
     }
 
-    async fn drive<C: Drive>(&self, connection: C, protocol: Protocol) {
-        let mut connection = pin!(connection);
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut closing = false;
-        loop {
-            tokio::select! {
-                result = connection.as_mut() => return self.report_end(result.err()),
-                () = self.server.stop.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().finish();
-                }
-                _ = look.tick() => match self.overdue(protocol) {
-                    None => {}
-                    Some(Overdue::Idle) if !closing => {
-                        closing = true;
-                        connection.as_mut().finish();
-                    }
-                    Some(Overdue::Idle) => return,
-                    Some(Overdue::Header) => return self.server.counters.slow_headers.add(1),
-                    Some(Overdue::Reader) => return self.server.counters.slow_readers.add(1),
-                },
-            }
-        }
-    }
-
-    fn overdue(&self, protocol: Protocol) -> Option<Overdue> {
+    fn patience(&self, protocol: Protocol) -> Patience {
         let config = &self.server.config;
-        self.activity.overdue(&activity::Patience {
+        Patience {
             header: config.header_timeout(),
             idle: config.idle_timeout(),
             reader: config.stall_timeout(),
             whole_headers: protocol == Protocol::Http1,
-        })
+        }
     }
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.server.counters.handshake_failures.add(1);
-        let plain = self
-            .activity
-            .first_byte()
-            .is_some_and(|byte| byte != TLS_HANDSHAKE);
-        let advice = match plain {
-            true => "the client speaks plain HTTP: its kubeconfig must say https",
-            false => "",
+        let advice = match self.activity.speaks_tls() {
+            Some(false) => "the client speaks plain HTTP: its kubeconfig must say https",
+            _ => "",
         };
         if let Some(held_back) = self.server.throttle.pass() {
             let (peer, problem) = (self.address, error.to_string());
@@ -230,11 +188,16 @@ impl Connection {
         }
     }
 
-    fn report_end(&self, error: Option<hyper::Error>) {
-        let Some(error) = error else { return };
+    fn report_end(&self, end: End) {
+        let counters = &self.server.counters;
+        let error = match end {
+            End::Overdue(Overdue::Header) => return counters.slow_headers.add(1),
+            End::Overdue(Overdue::Reader) => return counters.slow_readers.add(1),
+            End::Overdue(Overdue::Idle) | End::Finished(Ok(())) => return,
+            End::Finished(Err(error)) => error,
+        };
         let peer = self.address;
-        let plain = self.server.tls.is_none();
-        if plain && self.activity.first_byte() == Some(TLS_HANDSHAKE) {
+        if self.server.tls.is_none() && self.activity.speaks_tls() == Some(true) {
             if let Some(held_back) = self.server.throttle.pass() {
                 let advice = "set gateway.tls, or say http in the client's kubeconfig";
                 warn!(%peer, held_back, advice, "a client speaks TLS, but the gateway speaks plain HTTP");

@@ -5,11 +5,11 @@
 //! connection is told that it will close (`Connection: close`, GOAWAY); after the drain time-out what is left (watches,
 //! upgraded connections) is cut; their last events are kept, and the sink is closed.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kubevigil_connections::{ListenError, Throttle, listen};
 use kubevigil_kubeconfig::AccessError;
 use kubevigil_record::auditing::Auditing;
 use kubevigil_tls::{ClientCertificates, CredentialsError, Look, ServerCredentials, ServerFiles};
@@ -24,14 +24,11 @@ use crate::connection::{self, Server};
 use crate::counters::GatewayCounters;
 use crate::forward::UpstreamError;
 use crate::identity::{Authenticator, IdentityError};
-use crate::stack::Parts;
-use crate::throttle::Throttle;
+use crate::stack::{Parts, Stack};
+use crate::workers::Workers;
 
 /// How often certificates and authorities are looked at for changes.
 const LOOK_FOR_CHANGES: Duration = Duration::from_secs(5);
-
-/// How long to wait when the system has no file descriptor left for a connection.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// How long the events of requests that were cut may take to be kept.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
@@ -41,7 +38,8 @@ pub struct Gateway {
     config: Arc<GatewayConfig>,
     listener: TcpListener,
     address: SocketAddr,
-    parts: Parts,
+    auditing: Arc<Auditing>,
+    workers: Workers<Stack>,
     handle: Handle,
     cut: CancellationToken,
 }
@@ -71,13 +69,11 @@ pub enum BindError {
     )]
     NothingToImpersonateWith,
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", advice(source, *address))]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// There are no threads to serve connections with.
+    #[error("cannot start the threads that serve connections: {0}")]
+    Workers(std::io::Error),
 }
 
 /// How serving ended.
@@ -114,7 +110,8 @@ impl Gateway {
         let cut = CancellationToken::new();
         let counters = Arc::<GatewayCounters>::default();
         let parts = Parts::new(&config, auditing, &counters, cut.clone())?;
-        let (listener, address) = listen(config.listen).await?;
+        let (listener, address) = listen(config.listen, "gateway.listen").await?;
+        let workers = Workers::start(|| parts.stack()).map_err(BindError::Workers)?;
         let handle = Handle {
             tls,
             authenticator: Arc::clone(&parts.authenticator),
@@ -124,7 +121,8 @@ impl Gateway {
             config: Arc::new(config),
             listener,
             address,
-            parts,
+            auditing: parts.auditing,
+            workers,
             handle,
             cut,
         })
@@ -143,13 +141,12 @@ impl Gateway {
     /// Serves until `stop` is cancelled and requests in flight are answered, or their time is up. It then waits for the last
     /// events and closes the sink of the auditing: nobody else has to drain it.
     pub async fn serve(self, stop: CancellationToken) -> Drained {
-        let auditing = Arc::clone(&self.parts.auditing);
         // Whoever drops this future instead of stopping it leaves no connection behind.
         let _cut_when_dropped = self.cut.clone().drop_guard();
         let server = Arc::new(Server {
             tls: self.handle.tls.clone(),
             counters: Arc::clone(&self.handle.counters),
-            throttle: Throttle::default(),
+            throttle: Throttle::new(Duration::from_secs(1)),
             tasks: TaskTracker::new(),
             stop: stop.clone(),
             cut: self.cut,
@@ -158,19 +155,17 @@ impl Gateway {
         let places = Arc::new(Semaphore::new(most_connections(&server.config)));
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&server, &self.parts, &self.listener, &places) => {}
+            () = accept(&server, &self.workers, &self.listener, &places) => {}
             () = watch_files(&self.handle) => {}
         }
         // From here on, new connections are refused by the system.
         drop(self.listener);
         let cut = drain(&server, &places).await;
-        if tokio::time::timeout(LAST_EVENTS, auditing.settle())
-            .await
-            .is_err()
-        {
+        let settling = tokio::time::timeout(LAST_EVENTS, self.auditing.settle());
+        if settling.await.is_err() {
             warn!("events of requests that were cut are still on their way and may be lost");
         }
-        auditing.close().await;
+        self.auditing.close().await;
         Drained { cut }
     }
 }
@@ -224,32 +219,6 @@ fn server_credentials(
     ServerCredentials::load(files, clients).map(Some)
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    let bound = TcpListener::bind(address).await;
-    let named = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
-    match named {
-        Ok((actual, listener)) => Ok((listener, actual)),
-        Err(source) => Err(BindError::Listen { address, source }),
-    }
-}
-
-/// What to do when an address cannot be listened on.
-fn advice(error: &io::Error, address: SocketAddr) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "; another process has the port: `ss -ltnp 'sport = :{port}'` shows it; stop it or change gateway.listen"
-        ),
-        io::ErrorKind::AddrNotAvailable => format!(
-            "; no interface of this machine has the address {ip}: `ip address` lists them, 0.0.0.0 stands for all"
-        ),
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need privileges: choose a higher one in gateway.listen".to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
 fn most_connections(config: &GatewayConfig) -> usize {
     config.max_connections.min(Semaphore::MAX_PERMITS)
 }
@@ -257,21 +226,30 @@ fn most_connections(config: &GatewayConfig) -> usize {
 /// Accepts connections for ever. When all places are taken, further ones wait in the system's queue.
 async fn accept(
     server: &Arc<Server>,
-    parts: &Parts,
+    workers: &Workers<Stack>,
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) {
-    let stack = parts.stack();
     loop {
         let Some(place) = place(server, places).await else {
             return;
         };
-        let (stream, address) = next(server, listener).await;
-        let serving = connection::serve(Arc::clone(server), stack.clone(), stream, address);
-        server.tasks.spawn(async move {
-            serving.await;
-            drop(place);
+        let (stream, address) = kubevigil_connections::accept(listener, &server.throttle).await;
+        workers.spawn(&server.tasks, |stack| {
+            let serving = serve_here(Arc::clone(server), stack.clone(), stream, address);
+            async move {
+                serving.await;
+                drop(place);
+            }
         });
+    }
+}
+
+/// Serves a connection that another thread accepted on the thread that this runs on.
+async fn serve_here(server: Arc<Server>, stack: Stack, stream: TcpStream, address: SocketAddr) {
+    match stream.into_std().and_then(TcpStream::from_std) {
+        Ok(stream) => connection::serve(server, stack, stream, address).await,
+        Err(problem) => warn!(%problem, "a connection was accepted but cannot be served"),
     }
 }
 
@@ -289,30 +267,6 @@ async fn place(server: &Server, places: &Arc<Semaphore>) -> Option<OwnedSemaphor
         );
     }
     Arc::clone(places).acquire_owned().await.ok()
-}
-
-async fn next(server: &Server, listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            // The client has gone already; the next one shall not wait for that.
-            Err(problem) if is_the_clients(&problem) => {}
-            Err(problem) => {
-                if let Some(held_back) = server.throttle.pass() {
-                    warn!(%problem, held_back, "cannot accept a connection");
-                }
-                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-            }
-        }
-    }
-}
-
-fn is_the_clients(problem: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(
-        problem.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted
-    )
 }
 
 async fn watch_files(handle: &Handle) {

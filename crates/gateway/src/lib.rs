@@ -59,7 +59,7 @@ pub mod impersonate;
 mod peer;
 pub mod refuse;
 mod stack;
-mod throttle;
+mod workers;
 
 pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
 pub use crate::counters::{Count, GatewayCounters};

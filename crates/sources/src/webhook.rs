@@ -47,7 +47,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod answer;
 mod body;
 mod config;
@@ -57,15 +56,14 @@ mod credentials;
 mod dead_letters;
 mod deliver;
 mod request;
-mod throttle;
 mod tls;
 mod tokens;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kubevigil_connections::{ListenError, Throttle, listen};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -82,14 +80,10 @@ use self::body::Budget;
 use self::credentials::{Credentials, Reloaded};
 use self::deliver::Delivery;
 use self::request::Service;
-use self::throttle::Throttle;
 use crate::Intake;
 
 /// How often certificates and tokens are looked at for changes.
 const LOOK_FOR_CHANGES: Duration = Duration::from_secs(5);
-
-/// How long to wait when the system has no file descriptor left for a connection.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// A webhook that has its port, but does not serve yet.
 pub struct Webhook {
@@ -115,13 +109,8 @@ pub enum BindError {
     #[error(transparent)]
     DeadLetters(#[from] DeadLettersError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", advice(source, *address))]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 /// How serving ended.
@@ -150,7 +139,7 @@ impl Webhook {
             .map(open)
             .transpose()?
             .map(Arc::new);
-        let (listener, address) = listen(config.listen).await?;
+        let (listener, address) = listen(config.listen, "webhook.listen").await?;
         warn_of_strangers(&config);
         Ok(Self {
             config: Arc::new(config),
@@ -255,34 +244,6 @@ impl Handle {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    let bound = TcpListener::bind(address).await;
-    let named = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
-    match named {
-        Ok((actual, listener)) => Ok((listener, actual)),
-        Err(source) => Err(BindError::Listen { address, source }),
-    }
-}
-
-/// What to do when an address cannot be listened on.
-fn advice(error: &io::Error, address: SocketAddr) -> String {
-    let port = address.port();
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "; another process has the port, perhaps another kubevigil: `ss -ltnp 'sport = :{port}'` shows it; stop it or \
-             change webhook.listen"
-        ),
-        io::ErrorKind::AddrNotAvailable => format!(
-            "; no interface of this machine has the address {}: `ip address` lists them, 0.0.0.0 stands for all",
-            address.ip()
-        ),
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need privileges: choose a higher one in webhook.listen".to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
 fn warn_of_strangers(config: &WebhookConfig) {
     let authority = config.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
     let open = config.tokens.is_none() && authority.is_none();
@@ -306,18 +267,9 @@ async fn accept(
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                let serving = connection::serve(Arc::clone(service), stream, address, stop.clone());
-                tasks.spawn(with_place(place, cut.clone(), serving));
-            }
-            Err(problem) => {
-                if let Some(held_back) = service.throttle.pass() {
-                    warn!(%problem, held_back, "cannot accept a connection");
-                }
-                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-            }
-        }
+        let (stream, address) = kubevigil_connections::accept(listener, &service.throttle).await;
+        let serving = connection::serve(Arc::clone(service), stream, address, stop.clone());
+        tasks.spawn(with_place(place, cut.clone(), serving));
     }
 }
 

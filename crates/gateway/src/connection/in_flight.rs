@@ -9,9 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use kubevigil_connections::InFlight;
 use pin_project_lite::pin_project;
-
-use super::activity::InFlight;
 
 pin_project! {
     /// A body that holds its connection open.

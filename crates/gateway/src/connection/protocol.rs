@@ -1,16 +1,10 @@
 //! HTTP/1.1 and HTTP/2, with the limits that hyper can be told.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper::service::HttpService;
 use hyper_util::rt::TokioTimer;
-use kubevigil_record::layer::BoxError;
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewayConfig;
@@ -25,20 +19,6 @@ const SEND_BUFFER: usize = 256 * 1024;
 
 /// How much HTTP/1.1 reads at once.
 const READ_BUFFER: usize = 128 * 1024;
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Protocol {
-    Http1,
-    Http2,
-}
-
-/// What the client chose during the handshake.
-pub(super) fn negotiated(session: &rustls::ServerConnection) -> Protocol {
-    match session.alpn_protocol() {
-        Some(b"h2") => Protocol::Http2,
-        _ => Protocol::Http1,
-    }
-}
 
 pub(super) fn http1(config: &GatewayConfig) -> http1::Builder {
     let most = usize::try_from(config.max_header_bytes).unwrap_or(usize::MAX);
@@ -76,38 +56,5 @@ where
 {
     fn execute(&self, future: F) {
         self.0.spawn(future);
-    }
-}
-
-/// A connection of either protocol.
-pub(super) trait Drive: Future<Output = Result<(), hyper::Error>> {
-    /// Answers what is in flight, takes nothing more, and ends.
-    fn finish(self: Pin<&mut Self>);
-}
-
-impl<IO, S, B> Drive for http1::UpgradeableConnection<IO, S>
-where
-    IO: Read + Write + Unpin + Send + 'static,
-    S: HttpService<Incoming, ResBody = B>,
-    S::Error: Into<BoxError>,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<BoxError>,
-{
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<IO, S, B> Drive for http2::Connection<IO, S, Tracked>
-where
-    IO: Read + Write + Unpin + 'static,
-    S: HttpService<Incoming, ResBody = B>,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
     }
 }

@@ -4,8 +4,6 @@
 //! server speaks it, and telling it apart would mean waiting for bytes before any time-out of the protocol runs.
 
 use std::convert::Infallible;
-use std::error::Error;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,35 +14,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
+use kubevigil_connections::{Activity, End, Overdue, Patience, Protocol, Watched, drive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::activity::{Activity, Overdue, Watched};
 use super::request::{Peer, Service};
 use super::tls;
-
-/// How often a connection is looked at for being slow or idle.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// Bounds the memory of a connection and the size of a header.
 const READ_BUFFER: usize = 128 * 1024;
 
 /// HTTP/2 holds so many bytes of bodies that nobody reads.
 const WINDOW: u32 = 1 << 20;
-
-/// The first byte of a TLS handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Protocol {
-    Http1,
-    Http2,
-}
 
 /// Serves a connection until it ends or, after `stop`, until its requests in flight are answered.
 pub(super) async fn serve(
@@ -54,18 +38,15 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     service.counters.connections.add(1);
-    // Small answers should not wait for more to send.
-    let _ = stream.set_nodelay(true);
     let peer = Peer {
         address,
         name_allowed: true,
     };
-    let activity = Activity::new();
-    let stream = Watched::new(stream, activity.clone());
+    let stream = Watched::new(stream);
     let connection = Connection {
         service,
         peer,
-        activity,
+        activity: stream.activity(),
         stop,
     };
     match connection.service.credentials.tls() {
@@ -82,7 +63,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn secure(mut self, stream: Watched<TcpStream>, acceptor: TlsAcceptor) {
+    async fn secure(mut self, stream: Watched, acceptor: TlsAcceptor) {
         let handshake = tokio::time::timeout(
             self.service.config.header_timeout(),
             acceptor.accept(stream),
@@ -95,7 +76,7 @@ impl Connection {
             Ok(Ok(stream)) => {
                 let (_, session) = stream.get_ref();
                 self.peer.name_allowed = self.name_allowed(session);
-                let protocol = protocol(session);
+                let protocol = Protocol::negotiated(session);
                 self.speak(stream, protocol).await;
             }
             Ok(Err(error)) => self.report_handshake(&error),
@@ -127,67 +108,36 @@ impl Connection {
         let answer = service_fn(move |request| {
             answer(Arc::clone(&service), peer, activity.clone(), request)
         });
-        match protocol {
+        let (activity, patience) = (&self.activity, self.patience(protocol));
+        let end = match protocol {
             Protocol::Http1 => {
-                self.drive(http1().serve_connection(stream, answer), protocol)
-                    .await;
+                let connection = http1().serve_connection(stream, answer);
+                drive(connection, activity, &patience, &self.stop).await
             }
             Protocol::Http2 => {
-                self.drive(http2().serve_connection(stream, answer), protocol)
-                    .await;
+                let connection = http2().serve_connection(stream, answer);
+                drive(connection, activity, &patience, &self.stop).await
             }
-        }
+        };
+        self.report_end(end);
     }
 
-    async fn drive<C>(&self, connection: C, protocol: Protocol)
-    where
-        C: GracefulConnection,
-        C::Error: Error + 'static,
-    {
-        let mut connection = pin!(connection);
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut closing = false;
-        loop {
-            tokio::select! {
-                result = connection.as_mut() => return self.report_end(result.err()),
-                () = self.stop.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-                _ = look.tick() => match self.overdue(protocol) {
-                    None => {}
-                    Some(Overdue::Idle) if !closing => {
-                        closing = true;
-                        connection.as_mut().graceful_shutdown();
-                    }
-                    Some(Overdue::Idle) => return,
-                    Some(Overdue::Header) => return self.service.counters.slow_headers.add(1),
-                },
-            }
-        }
-    }
-
-    fn overdue(&self, protocol: Protocol) -> Option<Overdue> {
+    fn patience(&self, protocol: Protocol) -> Patience {
         let config = &self.service.config;
-        let whole_headers = protocol == Protocol::Http1;
-        self.activity.overdue(
-            config.header_timeout(),
-            config.idle_timeout(),
-            whole_headers,
-        )
+        Patience {
+            header: config.header_timeout(),
+            idle: config.idle_timeout(),
+            // Answers are so short that the system takes them whole.
+            reader: Duration::MAX,
+            whole_headers: protocol == Protocol::Http1,
+        }
     }
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.service.counters.handshake_failures.add(1);
-        let plain = self
-            .activity
-            .first_byte()
-            .is_some_and(|byte| byte != TLS_HANDSHAKE);
-        let advice = if plain {
-            "the client speaks plain HTTP: its kubeconfig must say https"
-        } else {
-            ""
+        let advice = match self.activity.speaks_tls() {
+            Some(false) => "the client speaks plain HTTP: its kubeconfig must say https",
+            _ => "",
         };
         if let Some(held_back) = self.service.throttle.pass() {
             let (peer, problem) = (self.peer.address, error.to_string());
@@ -195,11 +145,15 @@ impl Connection {
         }
     }
 
-    fn report_end(&self, error: Option<impl Error + 'static>) {
-        let Some(error) = error else { return };
+    fn report_end(&self, end: End) {
+        let error = match end {
+            End::Overdue(Overdue::Header) => return self.service.counters.slow_headers.add(1),
+            End::Overdue(Overdue::Reader | Overdue::Idle) | End::Finished(Ok(())) => return,
+            End::Finished(Err(error)) => error,
+        };
         let peer = self.peer.address;
         let plain = self.service.config.tls.is_none();
-        if plain && self.activity.first_byte() == Some(TLS_HANDSHAKE) {
+        if plain && self.activity.speaks_tls() == Some(true) {
             if let Some(held_back) = self.service.throttle.pass() {
                 let advice = "set webhook.tls, or say http in the client's kubeconfig";
                 warn!(%peer, held_back, advice, "a client speaks TLS, but the webhook speaks plain HTTP");
@@ -230,13 +184,6 @@ fn http2() -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));
     http
-}
-
-fn protocol(session: &rustls::ServerConnection) -> Protocol {
-    match session.alpn_protocol() {
-        Some(b"h2") => Protocol::Http2,
-        _ => Protocol::Http1,
-    }
 }
 
 async fn answer(

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use kubevigil_audit::payload::{self, PayloadError, Split};
+use kubevigil_connections::Throttle;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
@@ -15,7 +16,6 @@ use super::answer::Refusal;
 use super::body::{Received, Reservation};
 use super::counters::WebhookCounters;
 use super::dead_letters::{DeadLetters, Kept, Letter};
-use super::throttle::Throttle;
 use crate::{Arrival, Batch, Intake, Origin, Refused};
 
 /// Larger bodies are split on a thread of their own, because it takes longer than others should wait.

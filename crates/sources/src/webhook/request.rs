@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Body;
+use kubevigil_connections::Throttle;
 use tracing::warn;
 
 use super::answer::{self, Refusal};
@@ -21,7 +22,6 @@ use super::config::WebhookConfig;
 use super::counters::WebhookCounters;
 use super::credentials::Credentials;
 use super::deliver::Delivery;
-use super::throttle::Throttle;
 
 /// Says whether the daemon can take events now.
 pub type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;

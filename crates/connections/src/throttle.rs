@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Lets one message through in each period, and counts those held back.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub struct Throttle {
     start: Instant,
     period: Duration,
     /// Milliseconds after the start when the next message may pass.
@@ -16,7 +16,8 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    pub(super) fn new(period: Duration) -> Self {
+    /// One message a `period`.
+    pub fn new(period: Duration) -> Self {
         let (next, held_back) = (AtomicU64::new(0), AtomicU64::new(0));
         Self {
             start: Instant::now(),
@@ -27,7 +28,7 @@ impl Throttle {
     }
 
     /// `Some` when a message may pass, with the number of those held back before it.
-    pub(super) fn pass(&self) -> Option<u64> {
+    pub fn pass(&self) -> Option<u64> {
         let now = millis(self.start.elapsed());
         let then = now.saturating_add(millis(self.period));
         let due = |next| (now >= next).then_some(then);

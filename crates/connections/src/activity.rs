@@ -1,8 +1,8 @@
 //! What a connection is doing, so that slow and idle ones can be told apart.
 //!
 //! Hyper's own header time-out runs while a kept-alive connection waits for its next request, too. With it, 10 seconds for a
-//! header would mean 10 seconds between requests, and clients of API servers keep connections for 90. So the time of a header
-//! is counted here, from its first byte.
+//! header would mean 10 seconds between requests, and an API server sends its batches every 30 when little happens, its
+//! clients keep connections for 90. So the time of a header is counted here, from its first byte.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The first byte of a TLS handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Follows one connection. Cheap to clone; all clones are the same.
 #[derive(Clone)]
-pub(crate) struct Activity {
+pub struct Activity {
     state: Arc<Mutex<State>>,
 }
 
@@ -34,7 +37,7 @@ struct State {
 
 /// Why a connection must be closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Overdue {
+pub enum Overdue {
     /// A header took too long, or the first one never came.
     Header,
     /// No request came for a long time.
@@ -44,16 +47,21 @@ pub(super) enum Overdue {
 }
 
 /// How long a connection may take for what.
-pub(super) struct Patience {
-    pub(super) header: Duration,
-    pub(super) idle: Duration,
-    pub(super) reader: Duration,
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a header, from its first byte, and for the first byte of the first one.
+    pub header: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// Without taking any of what is there of an answer.
+    pub reader: Duration,
     /// Bytes between requests belong to a header. That is so in HTTP/1.1; in HTTP/2 they may be pings and window updates.
-    pub(super) whole_headers: bool,
+    pub whole_headers: bool,
 }
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    /// A connection that has just come in.
+    pub(crate) fn new() -> Self {
         let state = State {
             in_flight: 0,
             served: false,
@@ -72,7 +80,7 @@ impl Activity {
     }
 
     /// A request has arrived; it is in flight until the guard is dropped.
-    pub(super) fn begin(&self) -> InFlight {
+    pub fn begin(&self) -> InFlight {
         let mut state = self.lock();
         state.in_flight += 1;
         state.served = true;
@@ -88,7 +96,7 @@ impl Activity {
     }
 
     /// Whether the connection has outstayed its welcome.
-    pub(super) fn overdue(&self, patience: &Patience) -> Option<Overdue> {
+    pub(crate) fn overdue(&self, patience: &Patience) -> Option<Overdue> {
         let state = self.lock();
         let passed = |since: Option<Instant>, limit| since.is_some_and(|at| at.elapsed() >= limit);
         let mut held_up = state.held_up.iter();
@@ -106,13 +114,13 @@ impl Activity {
         passed(Some(state.idle_since), patience.idle).then_some(Overdue::Idle)
     }
 
-    /// The first byte that the client sent.
-    pub(super) fn first_byte(&self) -> Option<u8> {
-        self.lock().first_byte
+    /// Whether the first byte that the client sent is that of a TLS handshake; `None` when none came.
+    pub fn speaks_tls(&self) -> Option<bool> {
+        self.lock().first_byte.map(|byte| byte == TLS_HANDSHAKE)
     }
 
     /// Ends reading and writing with an error, now and from now on.
-    pub(super) fn sever(&self) {
+    pub fn sever(&self) {
         let mut state = self.lock();
         state.severed = true;
         let wakers = [state.reader.take(), state.writer.take()];
@@ -120,7 +128,8 @@ impl Activity {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    pub(super) fn read(&self, bytes: &[u8]) {
+    /// Bytes came in.
+    pub(crate) fn read(&self, bytes: &[u8]) {
         let Some(first) = bytes.first() else { return };
         let mut state = self.lock();
         if state.first_byte.is_none() {
@@ -132,14 +141,14 @@ impl Activity {
     }
 
     /// There is nothing to read at present. Whether there never will be, because the connection is severed.
-    pub(super) fn waits_to_read(&self, waker: &Waker) -> bool {
+    pub(crate) fn waits_to_read(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         remember(&mut state.reader, waker);
         state.severed
     }
 
     /// Nothing can be written at present. Whether that stays so, because the connection is severed.
-    pub(super) fn waits_to_write(&self, waker: &Waker) -> bool {
+    pub(crate) fn waits_to_write(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         remember(&mut state.writer, waker);
         state.severed
@@ -158,7 +167,7 @@ fn remember(place: &mut Option<Waker>, waker: &Waker) {
 }
 
 /// A request in flight.
-pub(crate) struct InFlight {
+pub struct InFlight {
     activity: Activity,
     number: u64,
     is_held_up: bool,
@@ -166,7 +175,7 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     /// A part of the answer is there; from now on the client is waited for.
-    pub(super) fn hand_out(&mut self) {
+    pub fn hand_out(&mut self) {
         if !self.is_held_up {
             self.is_held_up = true;
             let entry = (self.number, Instant::now());
@@ -175,7 +184,7 @@ impl InFlight {
     }
 
     /// There is room for more of the answer: the client takes it.
-    pub(super) fn ask(&mut self) {
+    pub fn ask(&mut self) {
         if self.is_held_up {
             self.is_held_up = false;
             self.activity.lock().forget(self.number);

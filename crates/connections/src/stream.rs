@@ -8,53 +8,74 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::activity::Activity;
+use crate::activity::Activity;
 
 /// How long nothing may come before the other end is asked whether it is still there: as Go's servers do it, since a watch may
 /// be silent for hours and a machine that lost its power says nothing.
 const PROBE_AFTER: Duration = Duration::from_secs(15);
 
-/// Sends small answers at once, and notices dead clients.
-pub(super) fn make_ready(stream: &TcpStream) {
-    let probes = TcpKeepalive::new()
-        .with_time(PROBE_AFTER)
-        .with_interval(PROBE_AFTER);
-    let result = stream
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&probes));
-    if let Err(problem) = result {
-        debug!(%problem, "a connection keeps the system's settings");
+/// A TCP stream that reports what is done with it, and that can be severed from outside.
+pub struct Watched {
+    stream: TcpStream,
+    activity: Activity,
+    closed: CancellationToken,
+}
+
+impl Watched {
+    /// Sends small answers at once from now on, and notices dead clients.
+    pub fn new(stream: TcpStream) -> Self {
+        let probes = TcpKeepalive::new()
+            .with_time(PROBE_AFTER)
+            .with_interval(PROBE_AFTER);
+        let result = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&probes));
+        if let Err(problem) = result {
+            debug!(%problem, "a connection keeps the system's settings");
+        }
+        Self {
+            stream,
+            activity: Activity::new(),
+            closed: CancellationToken::new(),
+        }
+    }
+
+    /// What is done with the stream.
+    pub fn activity(&self) -> Activity {
+        self.activity.clone()
+    }
+
+    /// Is cancelled when the stream is dropped, by whomever: after an upgrade it is in other hands.
+    pub fn closed(&self) -> CancellationToken {
+        self.closed.clone()
+    }
+
+    fn after_write<T>(
+        &self,
+        result: Poll<io::Result<T>>,
+        context: &Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_pending() && self.activity.waits_to_write(context.waker()) {
+            return Poll::Ready(Err(severed()));
+        }
+        result
     }
 }
 
-/// A stream that reports what is done with it, and that can be severed from outside.
-pub(super) struct Watched<S> {
-    stream: S,
-    activity: Activity,
-    _closed: DropGuard,
-}
-
-impl<S> Watched<S> {
-    /// The stream, and what is cancelled when it is dropped, by whomever.
-    pub(super) fn new(stream: S, activity: Activity) -> (Self, CancellationToken) {
-        let closed = CancellationToken::new();
-        let watched = Self {
-            stream,
-            activity,
-            _closed: closed.clone().drop_guard(),
-        };
-        (watched, closed)
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.closed.cancel();
     }
 }
 
 fn severed() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the gateway stops")
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the server stops")
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -73,20 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    fn after_write<T>(
-        &self,
-        result: Poll<io::Result<T>>,
-        context: &Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if result.is_pending() && self.activity.waits_to_write(context.waker()) {
-            return Poll::Ready(Err(severed()));
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,0 +1,26 @@
+//! Connections of HTTP servers that may be slow, idle or hostile: what the webhook and the gateway have in common.
+//!
+//! Both are built on hyper without a framework, because their limits lie below what a framework shows: connections, handshakes,
+//! headers that trickle in, answers that nobody reads. Hyper knows messages; this crate knows how long each may take.
+//!
+//! | | |
+//! |---|---|
+//! | [`listen`], [`accept`] | a port, with advice when it cannot be had |
+//! | [`Watched`] | a TCP stream that reports what is done with it, and that can be severed from outside |
+//! | [`Activity`], [`Patience`] | what a connection is doing, and whether it has taken too long for it |
+//! | [`drive`] | runs a connection to its end: its own, its time's, or the server's |
+//! | [`Throttle`] | keeps the log readable meanwhile |
+
+mod activity;
+mod drive;
+mod listening;
+mod protocol;
+mod stream;
+mod throttle;
+
+pub use crate::activity::{Activity, InFlight, Overdue, Patience};
+pub use crate::drive::{End, drive};
+pub use crate::listening::{ListenError, accept, listen};
+pub use crate::protocol::{Connection, Protocol};
+pub use crate::stream::Watched;
+pub use crate::throttle::Throttle;
