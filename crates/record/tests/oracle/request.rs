@@ -50,20 +50,20 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 
 /// A request and what became of it.
 #[derive(Clone, Debug, Default)]
-pub struct Exchange {
-    pub method: String,
-    pub target: String,
-    pub headers: Vec<(String, Vec<u8>)>,
-    pub user: Option<String>,
-    pub body: Vec<u8>,
-    pub code: u16,
-    pub answer: Vec<u8>,
-    pub panics: bool,
+pub(crate) struct Exchange {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) user: Option<String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) code: u16,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) panics: bool,
 }
 
 impl Exchange {
     /// Reads lines: method, target; headers up to an empty one; then body, code and answer with an empty line between them.
-    pub fn read(text: &[u8]) -> Self {
+    pub(crate) fn read(text: &[u8]) -> Self {
         let mut exchange = Self {
             user: Some("jane".to_owned()),
             ..Self::default()
@@ -91,7 +91,7 @@ impl Exchange {
     }
 
     /// The events, in their order.
-    pub fn events(&self) -> Vec<AuditEvent> {
+    pub(crate) fn events(&self) -> Vec<AuditEvent> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -123,7 +123,7 @@ impl Exchange {
     }
 
     /// Panics unless the events are well-formed and say what was asked.
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         let events = self.events();
         let mut last = None;
         for event in &events {

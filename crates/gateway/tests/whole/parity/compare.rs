@@ -79,7 +79,8 @@ impl Outcome {
                 needed.push(row.name);
             }
             // Texts, not values: the order of members counts.
-            if pair.0.to_string() == pair.1.to_string() {
+            let (genuine, ours) = (pair.0.to_string(), pair.1.to_string());
+            if genuine == ours {
                 for row in needed {
                     *self.excepted.entry(row).or_default() += 1;
                 }

@@ -16,6 +16,7 @@ mod requests;
 mod script;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use http::{HeaderValue, header};
 use kubevigil_gateway::identity::{FrontProxyConfig, IdentityMode, TokenReviewConfig};
@@ -80,7 +81,7 @@ async fn replay(
     let upstream =
         Upstream::start(Some(certificate.server_config()), script::answers(script)).await;
     let files = Files::new();
-    let config = config(&files, identities, &upstream, mode);
+    let config = config(&files, identities, upstream.address, mode);
     let gateway = Running::start(config, &here.policy).await;
     let mut clients = HashMap::new();
     let sent: Vec<&Listed> = requests
@@ -108,10 +109,10 @@ fn is_sent(listed: &Listed, mode: Mode) -> bool {
 fn config(
     files: &Files,
     identities: &Identities,
-    upstream: &Upstream,
+    upstream: SocketAddr,
     mode: Mode,
 ) -> kubevigil_gateway::GatewayConfig {
-    let mut config = files.config(&identities.servers, upstream.address);
+    let mut config = files.config(&identities.servers, upstream);
     config.identity.token_review = Some(TokenReviewConfig {
         most_a_second: 1_000,
         ..TokenReviewConfig::default()

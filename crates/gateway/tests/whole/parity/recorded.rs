@@ -39,6 +39,26 @@ impl Event {
             .map_or(Value::Null, |raw| serde_json::from_str(raw).unwrap())
     }
 
+    /// Writes another value where the member stands.
+    pub(super) fn set(&mut self, name: &str, raw: String) {
+        if let Some((_, value)) = self.members.iter_mut().find(|(key, _)| key == name) {
+            *value = raw;
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.members.retain(|(key, _)| key != name);
+    }
+
+    /// The event as a line of a log has it.
+    pub(super) fn line(&self) -> String {
+        let members = self.members.iter();
+        let members: Vec<_> = members
+            .map(|(key, value)| format!("\"{key}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    }
+
     pub(super) fn text(&self, name: &str) -> String {
         self.get(name).as_str().unwrap_or_default().to_owned()
     }
