@@ -57,17 +57,26 @@ fn is_variant(object: &Value) -> bool {
         .is_some_and(|required| required.len() == 1)
 }
 
-/// The page shows one complete configuration; it names files that only its reader has.
+/// Pages show complete configurations; these name files that only their reader has.
 #[test]
-fn the_configuration_in_the_documentation_is_accepted() {
-    let page = fs::read_to_string(document("configuration.md")).unwrap();
-    let mut examples = page
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap());
+fn the_configurations_in_the_documentation_are_accepted() {
+    for page in ["configuration.md", "record.md"] {
+        let text = fs::read_to_string(document(page)).unwrap();
+        let examples = text.split("```yaml\n").skip(1);
+        let mut examples = examples.map(|rest| rest.split("```").next().unwrap());
+        let example = examples.find(|example| example.contains("sources:\n"));
+        let report = check(example.unwrap());
+        let errors = report["errors"].as_array().unwrap();
+        let of_the_file = errors.iter().filter(|error| !about_other_files(error));
+        assert_eq!(of_the_file.count(), 0, "{page}: {report}");
+    }
+}
+
+/// What `config check` says of a configuration whose files are there and empty.
+fn check(configuration: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kubevigil.yaml");
-    fs::write(&file, examples.next().unwrap()).unwrap();
+    fs::write(&file, configuration).unwrap();
     for name in [
         "tls.crt",
         "tls.key",
@@ -79,23 +88,14 @@ fn the_configuration_in_the_documentation_is_accepted() {
     ] {
         fs::write(folder.path().join(name), "").unwrap();
     }
-    let outcome = run(
-        [
-            "config",
-            "check",
-            "--format",
-            "json",
-            file.to_str().unwrap(),
-        ],
-        b"",
-    );
-    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    let errors = report["errors"].as_array().unwrap();
-    let of_the_file = errors
-        .iter()
-        .filter(|error| !about_other_files(error))
-        .count();
-    assert_eq!(of_the_file, 0, "{report}");
+    let arguments = [
+        "config",
+        "check",
+        "--format",
+        "json",
+        file.to_str().unwrap(),
+    ];
+    serde_json::from_str(&run(arguments, b"").stdout).unwrap()
 }
 
 fn about_other_files(error: &Value) -> bool {
