@@ -31,6 +31,7 @@ struct State {
     requests: u64,
     first_byte: Option<u8>,
     severed: bool,
+    handed_over: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -71,6 +72,7 @@ impl Activity {
             requests: 0,
             first_byte: None,
             severed: false,
+            handed_over: false,
             reader: None,
             writer: None,
         };
@@ -117,6 +119,18 @@ impl Activity {
     /// Whether the first byte that the client sent is that of a TLS handshake; `None` when none came.
     pub fn speaks_tls(&self) -> Option<bool> {
         self.lock().first_byte.map(|byte| byte == TLS_HANDSHAKE)
+    }
+
+    /// For how long the connection has done nothing; `None` while a request is in flight, and after [`hand_over`](Self::hand_over).
+    pub fn idle_for(&self) -> Option<Duration> {
+        let state = self.lock();
+        let is_busy = state.in_flight > 0 || state.handed_over;
+        (!is_busy).then(|| state.idle_since.elapsed())
+    }
+
+    /// The connection was upgraded: it is in use until it ends, whatever passes.
+    pub fn hand_over(&self) {
+        self.lock().handed_over = true;
     }
 
     /// Ends reading and writing with an error, now and from now on.

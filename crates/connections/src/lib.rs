@@ -6,21 +6,26 @@
 //! | | |
 //! |---|---|
 //! | [`listen`], [`accept`] | a port, with advice when it cannot be had |
+//! | [`Places`], [`raise_limit`] | how many connections there may be, and who has to go when there are too many |
 //! | [`Watched`] | a TCP stream that reports what is done with it, and that can be severed from outside |
 //! | [`Activity`], [`Patience`] | what a connection is doing, and whether it has taken too long for it |
 //! | [`drive`] | runs a connection to its end: its own, its time's, or the server's |
 //! | [`Throttle`] | keeps the log readable meanwhile |
 
 mod activity;
+mod descriptors;
 mod drive;
 mod listening;
+mod places;
 mod protocol;
 mod stream;
 mod throttle;
 
 pub use crate::activity::{Activity, InFlight, Overdue, Patience};
+pub use crate::descriptors::raise_limit;
 pub use crate::drive::{End, drive};
 pub use crate::listening::{ListenError, accept, listen};
+pub use crate::places::{FreePlace, Place, Places};
 pub use crate::protocol::{Connection, Protocol};
 pub use crate::stream::Watched;
 pub use crate::throttle::Throttle;
