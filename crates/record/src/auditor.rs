@@ -25,6 +25,8 @@ use crate::request::RequestHead;
 
 /// The longest request body that the server reads; it answers 413 to longer ones before it records anything.
 pub const REQUEST_BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// The annotation of requests whose client has gone before the answer; its value is `unknown`.
+pub const OUTCOME: &str = "kubevigil.io/outcome";
 /// The longest error that is looked at for its reason below level RequestResponse.
 const ERROR_LIMIT: usize = 1024 * 1024;
 /// The same for successes that may be a `Status` (an eviction, a delete).
@@ -206,7 +208,37 @@ impl Audit {
         }
     }
 
-    /// The answer is sent, or the client has gone. Hands out what is due, in order.
+    /// Whether the status line of the answer is there.
+    pub fn is_answered(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// The client has gone. Hands out what is due; if there was no answer yet, an event that does not say how it ended, because
+    /// nobody who looks on from outside can know.
+    pub fn abandoned(mut self, now: Timestamp) -> Vec<AuditEvent> {
+        if self.is_answered() {
+            return self.complete(now);
+        }
+        self.tell_request();
+        let message = match std::mem::take(&mut self.refusal) {
+            unknown if unknown.is_empty() => "the client has gone before the answer".to_owned(),
+            refusal => refusal,
+        };
+        self.event.response_status = Some(ResponseStatus {
+            message,
+            ..ResponseStatus::default()
+        });
+        self.tell_impersonation();
+        self.annotate(OUTCOME, "unknown");
+        let stage = if self.refused {
+            Stage::ResponseStarted
+        } else {
+            Stage::ResponseComplete
+        };
+        self.into_last(stage, now).into_iter().collect()
+    }
+
+    /// The answer is sent, or the service is done without one. Hands out what is due, in order.
     pub fn complete(mut self, now: Timestamp) -> Vec<AuditEvent> {
         self.tell_answer();
         if self.event.response_status.is_none() {
@@ -220,6 +252,7 @@ impl Audit {
                 time: now,
                 is_told: false,
             });
+            self.tell_impersonation();
         }
         let mut events = Vec::new();
         events.extend(self.held_back());
@@ -251,6 +284,7 @@ impl Audit {
             code: 500,
             ..ResponseStatus::default()
         });
+        self.tell_impersonation();
         events.extend(self.into_last(Stage::Panic, now));
         events
     }
@@ -266,14 +300,15 @@ impl Audit {
             .flatten()
     }
 
-    /// Enters whom the request was carried out as, if it got as far as that: not before there is an answer.
+    /// Enters whom the request was carried out as, unless the answer denies it. Without an answer nothing is entered yet.
     fn tell_impersonation(&mut self) {
-        let (Some(status), Some((user, constraint))) =
-            (&self.event.response_status, self.impersonating.take())
-        else {
+        let status = self.event.response_status.as_ref();
+        let Some(status) = status.filter(|_| self.impersonating.is_some()) else {
             return;
         };
-        if !is_denied(status, self.event.object_ref.as_ref()) {
+        let is_denied = is_denied(status, &self.event);
+        let pending = self.impersonating.take();
+        if let Some((user, constraint)) = pending.filter(|_| !is_denied) {
             self.impersonated(user, constraint);
         }
     }

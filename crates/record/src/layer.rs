@@ -39,7 +39,7 @@
 //! - **An answered request has its events.** The last byte of an answer goes out when the sink has taken the last event, and a
 //!   sink of a mode that waits has written it by then. No other byte waits.
 //! - **Every request ends with an event**, whatever happens: a service that panics or fails (`Panic`), a client that goes away before or in the
-//!   middle of the answer (`ResponseComplete`, with what was known), a connection that breaks while events are being kept. Only a
+//!   middle of the answer (`ResponseComplete`, with what is known: no code if there was no answer), a connection that breaks while events are being kept. Only a
 //!   runtime that is shut down before [`Auditing::drain`] can lose some; they are counted.
 //! - **Nothing that passes is changed**, but for the header `Audit-ID` of the answer. Bodies pass frame by frame with their trailers and their
 //!   back-pressure.

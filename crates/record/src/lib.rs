@@ -51,9 +51,10 @@
 //! - the constraint under which an impersonation was allowed (`authenticationMetadata`);
 //! - the `Status` of an answer to HEAD, which is not sent;
 //! - how a request ended inside the server after it was answered with 504;
-//! - whether a client that breaks off had its request carried out: its last event has the code that was known, or 200 and
-//!   `Connection closed early`;
-//! - whether somebody was impersonated, if the answer is an error: it is taken for allowed unless the answer says that it was not;
+//! - whether a request was carried out whose client went away before the answer: its last event has no code and the annotation
+//!   `kubevigil.io/outcome: unknown`;
+//! - whether somebody was impersonated, if the answer is an error: it is taken for allowed unless the API server itself says that it was
+//!   not, and what pods and aggregated APIs answer does not count;
 //! - whether a request that was refused had been decoded, and its body recorded: that is concluded from the answer, whose
 //!   words are the server's.
 //!

@@ -2,36 +2,52 @@
 //!
 //! A denial is a `Status` that says who `cannot impersonate` what. Everything else means that impersonation was allowed, or that it
 //! cannot be told; then whom the client named is entered. The other way round an attacker could hide behind any answer that
-//! a gateway cannot read. Names in the message are the attacker's too, so it is read by its quotes and not searched.
+//! a gateway cannot read. Names in the message are the attacker's too, so it is read from its beginning and by its quotes, and
+//! not searched. And where a pod or an aggregated API may have answered, which happens after impersonation was allowed, no answer counts
+//! as a denial.
 
-use crate::event::{ObjectReference, ResponseStatus};
+use crate::event::{AuditEvent, ResponseStatus};
 
-/// Whether the answer to a request for `object` shows that the impersonation was denied.
-pub(super) fn is_denied(status: &ResponseStatus, object: Option<&ObjectReference>) -> bool {
+/// Whether the answer to a request shows that the impersonation was denied.
+pub(super) fn is_denied(status: &ResponseStatus, event: &AuditEvent) -> bool {
     match status.code {
-        401 => true,
-        403 => {
-            let is_plain =
-                object.is_none_or(|object| is_word(&object.resource) && is_word(&object.api_group));
-            is_plain && denies_impersonation(&status.message)
-        }
+        401 => is_answered_by_server(event),
+        403 => is_answered_by_server(event) && denies_impersonation(&status.message),
         _ => false,
     }
 }
 
-/// A resource of a URL goes into messages without quotes; with spaces and quotes of its own it could look like a denial.
-fn is_word(text: &str) -> bool {
-    !text.contains([' ', '"', '\\'])
+/// Whether nobody but the API server itself can have answered, and the names that it puts into messages without quotes
+/// are words.
+fn is_answered_by_server(event: &AuditEvent) -> bool {
+    let Some(object) = &event.object_ref else {
+        return true;
+    };
+    let group = object.api_group.as_str();
+    let is_own_group = !group.contains('.') || group.ends_with(".k8s.io");
+    let is_proxied = event.verb == "proxy" || object.subresource == "proxy";
+    let is_word = |text: &str| !text.contains([' ', '"', '\\']);
+    is_own_group && !is_proxied && is_word(&object.resource) && is_word(group)
 }
 
 /// `users "bob" is forbidden: User "jane" cannot impersonate resource "users" …`; the same with `impersonate-on:…`.
 fn denies_impersonation(message: &str) -> bool {
-    // A quote inside of a name stands behind a backslash, and so not behind a space.
-    let Some((_, behind)) = message.split_once("forbidden: User \"") else {
-        return false;
-    };
-    let rest = behind_quote(behind);
+    let reason = message.strip_prefix("forbidden: ");
+    let who = reason
+        .or_else(|| behind_subject(message))
+        .and_then(|reason| reason.strip_prefix("User \""));
+    let rest = who.and_then(behind_quote);
     rest.is_some_and(|rest| rest.starts_with(" cannot impersonate"))
+}
+
+/// What stands behind `pods is forbidden: ` or `pods "web" is forbidden: `.
+fn behind_subject(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(' ')?;
+    let rest = match rest.strip_prefix('"') {
+        Some(name) => behind_quote(name)?.strip_prefix(' ')?,
+        None => rest,
+    };
+    rest.strip_prefix("is forbidden: ")
 }
 
 /// What stands behind the end of a text in Go's quotes.
@@ -50,6 +66,7 @@ fn behind_quote(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ObjectReference;
 
     #[test]
     fn only_a_denial_in_the_servers_own_words_is_one() {
@@ -101,6 +118,18 @@ mod tests {
                 false,
             ),
             (
+                403,
+                r#"pods "web" is forbidden: policy: User "a" cannot impersonate"#,
+                "pods",
+                false,
+            ),
+            (
+                403,
+                r#"denied: forbidden: User "a" cannot impersonate"#,
+                "pods",
+                false,
+            ),
+            (
                 422,
                 r#"users is forbidden: User "jane" cannot impersonate"#,
                 "pods",
@@ -113,11 +142,51 @@ mod tests {
                 message: message.to_owned(),
                 ..ResponseStatus::default()
             };
-            let object = ObjectReference {
+            let found = is_denied(&status, &asking("get", resource));
+            assert_eq!(found, expected, "{message}");
+        }
+    }
+
+    /// A request for `resource.group/subresource`.
+    fn asking(verb: &str, what: &str) -> AuditEvent {
+        let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
+        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+        AuditEvent {
+            verb: verb.to_owned(),
+            object_ref: Some(ObjectReference {
                 resource: resource.to_owned(),
+                subresource: subresource.to_owned(),
+                api_group: group.to_owned(),
                 ..ObjectReference::default()
-            };
-            assert_eq!(is_denied(&status, Some(&object)), expected, "{message}");
+            }),
+            ..AuditEvent::default()
+        }
+    }
+
+    #[test]
+    fn whoever_is_behind_the_server_cannot_hide_an_impersonation() {
+        let cases = [
+            ("get", "pods", true),
+            ("get", "pods/log", true),
+            ("get", "deployments.apps", true),
+            ("get", "leases.coordination.k8s.io", true),
+            ("get", "services/proxy", false),
+            ("create", "pods/proxy", false),
+            ("proxy", "nodes", false),
+            ("get", "orders.shop.example.com", false),
+            ("get", "orders.k8s.io.example.com", false),
+        ];
+        let denial = r#"users "bob" is forbidden: User "jane" cannot impersonate resource "users""#;
+        for (verb, what, expected) in cases {
+            for (code, message) in [(401, ""), (403, denial)] {
+                let status = ResponseStatus {
+                    code,
+                    message: message.to_owned(),
+                    ..ResponseStatus::default()
+                };
+                let found = is_denied(&status, &asking(verb, what));
+                assert_eq!(found, expected, "{verb} {what} {code}");
+            }
         }
     }
 }

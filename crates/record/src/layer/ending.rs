@@ -56,7 +56,7 @@ impl Ending {
         let are_read = self.read_bodies(&mut room, auditing);
         let mut events = match self.panic {
             Some(message) => self.audit.panicked(&message, self.at),
-            None => self.audit.complete(self.at),
+            None => self.audit.abandoned(self.at),
         };
         let written = events.iter().map(bodies_of).max().unwrap_or_default();
         let has_room = room.resize(written);

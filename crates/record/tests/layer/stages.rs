@@ -19,7 +19,7 @@ const STAGES: &str = "
     short, answers           | GET pod   | 200             | RR RC(200)         | 200 whole
     short, empty             | GET pod   | 204             | RR RC(204)         | 204 whole
     short, refused           | GET pod   | 403             | RR RC(403)         | 403 whole
-    short, never answers     | GET pod   | hang            | RR RC(200)         | gone
+    short, never answers     | GET pod   | hang            | RR RC(0)           | gone
     short, half an answer    | GET pod   | 200 data hang   | RR RC(200)         | gone
     short, breaks before     | GET pod   | panic           | RR P(500)          | panic
     short, breaks after      | GET pod   | 200 data panic  | RR P(500)          | panic
@@ -29,7 +29,7 @@ const STAGES: &str = "
     long, answers            | GET watch | 200 data        | RR RS(200) RC(200) | 200 whole
     long, for ever           | GET watch | 200 data hang   | RR RS(200) RC(200) | gone
     long, refused            | POST exec | 403             | RR RS(403) RC(403) | 403 whole
-    long, never answers      | GET watch | hang            | RR RS(200) RC(200) | gone
+    long, never answers      | GET watch | hang            | RR RC(0)           | gone
     long, breaks before      | GET watch | panic           | RR P(500)          | panic
     long, breaks after       | GET watch | 200 data panic  | RR RS(200) P(500)  | panic
     long, refused, aborts    | POST exec | 403 data fail   | RR RS(403) P(500)  | 403 broken
@@ -38,6 +38,7 @@ const STAGES: &str = "
     upgrade, breaks          | POST exec | hold says 101   | RR RS(101) P(500)  | 101 whole
     no resource              | GET health | 200 data       | RR RC(200)         | 200 whole
     nobody                   | GET pod nobody   | 401      | RS(401)            | 401 whole
+    nobody, never answers    | GET pod nobody   | hang     | RS(0)              | gone
     nobody, long             | GET watch nobody | 401      | RS(401)            | 401 whole
     nobody, bad parameter    | GET pod nobody   | 400 data | RS(400)            | 400 whole
     nobody, aborts           | GET pod nobody   | 401 data fail | RS(401)       | 401 broken
