@@ -86,6 +86,15 @@ impl Default for ForwardLimits {
     }
 }
 
+impl ForwardLimits {
+    fn pool(&self) -> Arc<Pool> {
+        Pool::new(PoolLimits {
+            connections: self.idle_connections,
+            age: self.idle,
+        })
+    }
+}
+
 /// What has to be known of a request besides what is sent on.
 struct Facts {
     /// How long the answer's head may take, and the upload may pause.
@@ -93,6 +102,8 @@ struct Facts {
     /// Sending it twice does no harm.
     may_repeat: bool,
     upgrade: Option<Upgrade>,
+    /// In whose name the request goes on, where the gateway says so.
+    user: Option<ForwardAs>,
 }
 
 /// The other half of a request that wants to change the protocol.
@@ -109,32 +120,23 @@ impl Forward {
         limits: ForwardLimits,
         drain: CancellationToken,
     ) -> Self {
-        Self::with(Arc::new(upstream), identity, limits, drain)
-    }
-
-    /// The same service with connections of its own, for another thread.
-    pub(crate) fn apart(&self) -> Self {
-        let shared = &*self.0;
-        let (upstream, identity) = (Arc::clone(&shared.upstream), shared.identity.clone());
-        Self::with(upstream, identity, shared.limits, shared.drain.clone())
-    }
-
-    fn with(
-        upstream: Arc<Upstream>,
-        identity: UpstreamIdentity,
-        limits: ForwardLimits,
-        drain: CancellationToken,
-    ) -> Self {
-        let pool = Pool::new(PoolLimits {
-            connections: limits.idle_connections,
-            age: limits.idle,
-        });
         Self(Arc::new(Shared {
-            upstream,
+            upstream: Arc::new(upstream),
             identity,
+            pool: limits.pool(),
             limits,
-            pool,
             drain,
+        }))
+    }
+
+    /// The same with connections of its own, for a thread that shares none with others.
+    pub fn apart(&self) -> Self {
+        Self(Arc::new(Shared {
+            upstream: Arc::clone(&self.0.upstream),
+            identity: self.0.identity.clone(),
+            pool: self.0.limits.pool(),
+            limits: self.0.limits,
+            drain: self.0.drain.clone(),
         }))
     }
 
@@ -175,51 +177,55 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.0);
         let (parts, body) = request.into_parts();
-        let body = Upload::new(body);
+        let prepared = shared.prepare(parts, Upload::new(body));
         Box::pin(async move {
-            let answer = shared.forward(parts, body).await;
+            let answer = shared.forward(prepared).await;
             Ok(answer.unwrap_or_else(|failure| failure.told().map(ForwardBody::from)))
         })
     }
 }
 
 impl Shared {
-    async fn forward(
-        &self,
-        mut parts: Parts,
-        body: Upload,
-    ) -> Result<Response<ForwardBody>, Failure> {
+    /// The request as the upstream is to see it, but for who asks. Nothing here waits, so that it is no part of the future.
+    fn prepare(&self, mut parts: Parts, body: Upload) -> Result<(Request<Upload>, Facts), Failure> {
         let protocol = headers::wanted_upgrade(&parts.headers, parts.version);
         let facts = Facts::of(&mut parts, &body, protocol.is_some());
         let protocol = protocol.filter(|_| facts.upgrade.is_some());
-        headers::outgoing(&mut parts.headers, protocol, |meaning| {
-            self.identity.keeps(meaning)
-        });
-        let user = parts.extensions.remove::<ForwardAs>();
-        let own = self.identity.write(&mut parts.headers, user.as_ref());
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
+        let mut request = Request::new(body);
+        *request.uri_mut() = self.upstream.target(&parts.uri)?;
+        *request.method_mut() = parts.method;
+        let headers = request.headers_mut();
+        *headers = parts.headers;
+        headers::outgoing(headers, protocol, |meaning| self.identity.keeps(meaning));
+        headers::address(headers, self.upstream.authority(), peer);
+        let is_empty = request.body().is_empty();
+        headers::frame(request.headers_mut(), !is_empty);
+        if !is_empty && headers::expects_continue(request.headers()) {
+            upload::wait_to_be_asked(&mut request);
+        }
+        Ok((request, facts))
+    }
+
+    async fn forward(
+        &self,
+        prepared: Result<(Request<Upload>, Facts), Failure>,
+    ) -> Result<Response<ForwardBody>, Failure> {
+        let (mut request, facts) = prepared?;
+        let own = self
+            .identity
+            .write(request.headers_mut(), facts.user.as_ref());
         let own = own.await?;
-        let request = self.request(parts, body)?;
         let (answer, link) = self.exchange(request, &facts).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             self.identity.refused(own.as_ref());
         }
-        self.answer(answer, link, facts).await
-    }
-
-    /// The request as the upstream is to see it.
-    fn request(&self, mut parts: Parts, body: Upload) -> Result<Request<Upload>, Failure> {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
-        headers::address(&mut parts.headers, self.upstream.authority(), peer);
-        headers::frame(&mut parts.headers, !body.is_empty());
-        let waits = headers::expects_continue(&parts.headers);
-        let mut request = Request::new(body);
-        *request.uri_mut() = self.upstream.target(&parts.uri)?;
-        *request.method_mut() = parts.method;
-        *request.headers_mut() = parts.headers;
-        if waits {
-            upload::wait_to_be_asked(&mut request);
+        match facts.upgrade {
+            Some(upgrade) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Box::pin(self.tunnel(answer, *link, upgrade)).await
+            }
+            _ => self.answer(answer, link),
         }
-        Ok(request)
     }
 
     /// Sends the request, on a connection that is there or on a new one.
@@ -242,7 +248,8 @@ impl Shared {
                 (Err(broken), _) => return Err(broken.into()),
             }
         }
-        let mut link = self.connect().await?;
+        // Boxed: few requests need it, and all would carry its room.
+        let mut link = Box::pin(self.connect()).await?;
         let answer = link.send(request, facts.patience).await?;
         Ok((answer, link))
     }
@@ -259,29 +266,38 @@ impl Shared {
         }
     }
 
-    async fn answer(
+    fn answer(
         &self,
         answer: Response<Incoming>,
         mut link: Box<Link>,
-        facts: Facts,
     ) -> Result<Response<ForwardBody>, Failure> {
-        let changes_protocol = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::UnaskedUpgrade);
+        }
         let (mut parts, body) = answer.into_parts();
-        headers::incoming(&mut parts.headers, changes_protocol);
+        headers::incoming(&mut parts.headers, false);
         if parts.version != Version::HTTP_11 {
             // Hyper would speak HTTP/1.0 from now on, which has no chunks, and so leave bodies of unknown length off.
             link.retire();
             parts.version = Version::HTTP_11;
         }
-        if !changes_protocol {
-            let body = ForwardBody::of(body, link, &self.pool);
-            return Ok(Response::from_parts(parts, body));
-        }
-        let Upgrade { client, recording } = facts.upgrade.ok_or(Failure::UnaskedUpgrade)?;
+        let body = ForwardBody::of(body, link, &self.pool);
+        Ok(Response::from_parts(parts, body))
+    }
+
+    async fn tunnel(
+        &self,
+        answer: Response<Incoming>,
+        link: Link,
+        upgrade: Upgrade,
+    ) -> Result<Response<ForwardBody>, Failure> {
         let upstream = link.into_parts().await.map_err(Failure::Broken)?;
         let upstream = upstream.ok_or(Failure::UnaskedUpgrade)?;
-        let hold = recording.as_ref().map(Recording::hold);
-        tunnel::join(client, upstream, self.drain.clone(), hold);
+        let hold = upgrade.recording.as_ref().map(Recording::hold);
+        tunnel::join(upgrade.client, upstream, self.drain.clone(), hold);
+        let (mut parts, _) = answer.into_parts();
+        headers::incoming(&mut parts.headers, true);
+        parts.version = Version::HTTP_11;
         let nothing = OwnBody::default();
         Ok(Response::from_parts(parts, ForwardBody::from(nothing)))
     }
@@ -298,6 +314,7 @@ impl Facts {
             patience,
             may_repeat: is_harmless && body.is_empty() && !wants_upgrade,
             upgrade: wants_upgrade.then(|| Upgrade::of(parts)).flatten(),
+            user: parts.extensions.remove(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! because trailers of answers do; those of requests do not. A wish to change the protocol goes on for SPDY and WebSocket only. Anything else (`h2c` above all) would make a
 //! tunnel in which requests pass unseen; such a request goes on as an ordinary one, which every server must be ready for.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use http::header::{
@@ -53,15 +54,16 @@ pub(super) fn outgoing(
 /// Names the upstream and the client.
 pub(super) fn address(headers: &mut HeaderMap, authority: HeaderValue, peer: Option<IpAddr>) {
     headers.insert(HOST, authority);
-    let Some(peer) = peer.map(|peer| peer.to_canonical().to_string()) else {
+    let Some(peer) = peer else {
         return;
     };
     let mut addresses = joined(headers, &FORWARDED_FOR, b", ");
     if !addresses.is_empty() {
         addresses.extend_from_slice(b", ");
     }
-    addresses.extend_from_slice(peer.as_bytes());
-    if let Ok(addresses) = HeaderValue::from_maybe_shared(bytes::Bytes::from(addresses)) {
+    // Writing to memory does not fail.
+    let _ = write!(addresses, "{}", peer.to_canonical());
+    if let Ok(addresses) = HeaderValue::from_bytes(&addresses) {
         headers.insert(FORWARDED_FOR, addresses);
     }
 }
@@ -134,14 +136,13 @@ fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_none() {
         return;
     }
-    let cookies = bytes::Bytes::from(joined(headers, &COOKIE, b"; "));
-    if let Ok(cookies) = HeaderValue::from_maybe_shared(cookies) {
+    if let Ok(cookies) = HeaderValue::from_bytes(&joined(headers, &COOKIE, b"; ")) {
         headers.insert(COOKIE, cookies);
     }
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName, between: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::with_capacity(64);
+fn joined(headers: &HeaderMap, name: &HeaderName, between: &[u8]) -> SmallVec<[u8; 128]> {
+    let mut whole = SmallVec::new();
     for value in headers.get_all(name) {
         if !whole.is_empty() {
             whole.extend_from_slice(between);
