@@ -46,6 +46,7 @@ fn no_event_of_an_answered_request_is_lost_to_kills() {
     let log = fs::read_to_string(place.path("audit.log")).unwrap();
     let recorded: HashSet<String> = events(&log)
         .iter()
+        .filter(|event| event["stage"] == "ResponseComplete")
         .map(|event| event["requestURI"].as_str().unwrap().to_owned())
         .collect();
     let answered = answered.into_inner().unwrap();
