@@ -262,7 +262,8 @@ impl Authenticator {
         };
         match token {
             Some(token) => {
-                let user = self.tokens.identify(&token, now).await?;
+                let address = peer.map(|peer| peer.address.ip());
+                let user = self.tokens.identify(&token, address, now).await?;
                 Ok(Some(Arc::unwrap_or_clone(user)))
             }
             None => Ok(None),

@@ -161,10 +161,12 @@ pub struct TokenReviewConfig {
     pub remember_refusal_seconds: u64,
     /// Most answers that are remembered.
     pub most_remembered: usize,
-    /// Most questions under way at once; further tokens wait.
+    /// Most questions under way at once; further tokens wait. One address may have a quarter of them.
     pub most_at_once: usize,
-    /// Most questions a second in the long run. Beyond it, unknown tokens are answered with 429: a flood of bad tokens must not
-    /// become a flood of questions.
+    /// Most questions a second in the long run; twice as many may come at once. Beyond it, unknown tokens are answered with 429: a
+    /// flood of bad tokens must not become a flood of questions. When half of it is used up, one address (of IPv6, one /64 network)
+    /// has a quarter, so that a flood from one place leaves room for the others. Tokens that were good within the hour have as much
+    /// for themselves.
     pub most_a_second: u32,
 }
 
@@ -189,7 +191,7 @@ impl Default for TokenReviewConfig {
             remember_seconds: 120,
             remember_refusal_seconds: 10,
             most_remembered: 10_000,
-            most_at_once: 16,
+            most_at_once: 32,
             most_a_second: 100,
         }
     }

@@ -1,10 +1,12 @@
 //! Tokens that the upstream judges: `TokenReview`, asked with the gateway's credentials.
 //!
 //! Answers are remembered, good ones for two minutes and refusals for a short time, under a keyed hash of the token. Equal
-//! questions are asked once, and questions have a budget, so that neither many requests with one token nor one flood of made-up
-//! tokens reaches the upstream.
+//! questions are asked once, and questions have a budget, so that neither many requests with one token nor a flood of made-up
+//! tokens reaches the upstream. The flood must not lock the others out either: whoever floods has a share only, tokens that were
+//! good within the hour are asked about out of a budget of their own, and refusals do not displace good answers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +22,8 @@ use super::reviewer::Reviewer;
 
 /// The longest time for which an answer is remembered, whatever is configured.
 const LONGEST_MEMORY: u64 = 24 * 3600;
+/// For how long a token that was good is known.
+const KNOWN: Duration = Duration::from_secs(3600);
 const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 
 type Judgement = Result<Arc<UserInfo>, Refused>;
@@ -30,9 +34,13 @@ pub(super) struct TokenReviews {
     audiences: Vec<String>,
     remember: Duration,
     remember_refusal: Duration,
-    remembered: Remembered<Judgement>,
+    good: Remembered<Arc<UserInfo>>,
+    refused: Remembered<Refused>,
+    /// Tokens that were good lately.
+    known: Remembered<()>,
     under_way: Shared<Judgement>,
-    budget: Budget,
+    for_known: Budget,
+    for_unknown: Budget,
     keyed: Keyed,
 }
 
@@ -42,40 +50,72 @@ impl TokenReviews {
         upstream: Arc<dyn Reviewer>,
         keyed: Keyed,
     ) -> Self {
+        let budget = || Budget::new(config.most_at_once, config.most_a_second);
         Self {
             upstream,
             audiences: config.audiences.clone(),
             remember: memory(config.remember_seconds),
             remember_refusal: memory(config.remember_refusal_seconds),
-            remembered: Remembered::new(config.most_remembered),
+            good: Remembered::new(config.most_remembered),
+            refused: Remembered::new(config.most_remembered),
+            known: Remembered::new(config.most_remembered),
             under_way: Shared::new(),
-            budget: Budget::new(config.most_at_once, config.most_a_second),
+            for_known: budget(),
+            for_unknown: budget(),
             keyed,
         }
     }
 
-    /// Whose the token is.
-    pub(super) async fn identify(&self, token: &str, now: SystemTime) -> Judgement {
+    /// Whose the token is that came from `address`.
+    pub(super) async fn identify(
+        &self,
+        token: &str,
+        address: Option<IpAddr>,
+        now: SystemTime,
+    ) -> Judgement {
         let key = self.keyed.of([token.as_bytes()]);
-        if let Some(judgement) = self.remembered.get(&key, now) {
-            return judgement;
+        if let Some(user) = self.good.get(&key, now) {
+            return Ok(user);
         }
-        self.under_way.ask(key, || self.ask(key, token, now)).await
+        if let Some(refused) = self.refused.get(&key, now) {
+            return Err(refused);
+        }
+        let ask = || self.ask(key, token, address, now);
+        self.under_way.ask(key, ask).await
     }
 
-    async fn ask(&self, key: Key, token: &str, now: SystemTime) -> Judgement {
-        let Some(_turn) = self.budget.leave(now).await else {
+    async fn ask(
+        &self,
+        key: Key,
+        token: &str,
+        address: Option<IpAddr>,
+        now: SystemTime,
+    ) -> Judgement {
+        let turn = match self.known.get(&key, now) {
+            // Each known token asks at most once in the time for which its answer is remembered.
+            Some(()) => self.for_known.leave(key, now).await,
+            None => {
+                let asker = self.keyed.of([network(address).as_slice()]);
+                self.for_unknown.leave(asker, now).await
+            }
+        };
+        let Some(_turn) = turn else {
             return Err(Refused::Flood);
         };
         let judgement = self.review(token).await;
-        // That the upstream is out of reach says nothing of the token.
-        let time = match &judgement {
-            Ok(_) => Some(self.remember),
-            Err(Refused::Unasked(_)) => None,
-            Err(_) => Some(self.remember_refusal),
-        };
-        if let Some(time) = time {
-            self.remembered.put(key, judgement.clone(), now, now + time);
+        match &judgement {
+            Ok(user) => {
+                self.good
+                    .put(key, Arc::clone(user), now, now + self.remember);
+                self.known.put(key, (), now, now + KNOWN);
+            }
+            // That the upstream is out of reach says nothing of the token.
+            Err(Refused::Unasked(_)) => {}
+            Err(refused) => {
+                let until = now + self.remember_refusal;
+                self.refused.put(key, refused.clone(), now, until);
+                self.known.put(key, (), now, now);
+            }
         }
         judgement
     }
@@ -115,6 +155,15 @@ impl TokenReviews {
             groups: user.groups.unwrap_or_default(),
             extra: user.extra.unwrap_or_default(),
         })
+    }
+}
+
+/// What counts as one place: an IPv4 address, or the network of an IPv6 address, of which everybody has as many as they like.
+fn network(address: Option<IpAddr>) -> Vec<u8> {
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(address)) => address.octets().to_vec(),
+        Some(IpAddr::V6(address)) => address.octets().into_iter().take(8).collect(),
+        None => Vec::new(),
     }
 }
 

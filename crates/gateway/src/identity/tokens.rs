@@ -3,6 +3,7 @@
 //! An issuer that knows a token decides alone. kube-apiserver would go on to ask its webhook about an expired token of its own;
 //! the answer is the same, and expired tokens are what a broken client sends without end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -36,10 +37,11 @@ impl Tokens {
         }
     }
 
-    /// Whose the token is.
+    /// Whose the token is that came from `address`.
     pub(super) async fn identify(
         &self,
         token: &[u8],
+        address: Option<IpAddr>,
         now: SystemTime,
     ) -> Result<Arc<UserInfo>, Refused> {
         let token = std::str::from_utf8(token).map_err(|_| Refused::UnknownToken)?;
@@ -57,7 +59,7 @@ impl Tokens {
             }
         }
         match &self.reviews {
-            Some(reviews) => reviews.identify(token, now).await,
+            Some(reviews) => reviews.identify(token, address, now).await,
             None => Err(Refused::UnknownToken),
         }
     }

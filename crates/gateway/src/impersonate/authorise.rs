@@ -4,7 +4,8 @@
 //! groups, extra values, each with the verb `impersonate`. The narrower verbs of constrained impersonation (Kubernetes 1.35 and
 //! later) are not tried: who has only those rights is refused here.
 //!
-//! Answers are remembered for ten seconds, as extension API servers do, and questions have a budget.
+//! Answers are remembered for ten seconds, as extension API servers do, and questions have a budget, of which one caller cannot
+//! take the share of the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const REMEMBER: Duration = Duration::from_secs(10);
 const MOST_REMEMBERED: usize = 10_000;
 /// Most things that one request may impersonate; each is a question.
 const MOST_THINGS: usize = 100;
-const MOST_AT_ONCE: usize = 16;
+const MOST_AT_ONCE: usize = 32;
 const MOST_A_SECOND: u32 = 200;
 /// How long all questions of one request may take together.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,13 +123,14 @@ impl Authoriser {
         if let Some(decision) = self.remembered.get(&key, now) {
             return decision;
         }
+        let asker = self.keyed.of([caller.username.as_bytes()]);
         self.under_way
-            .ask(key, || self.ask(key, question, now))
+            .ask(key, || self.ask(key, asker, question, now))
             .await
     }
 
-    async fn ask(&self, key: Key, question: Bytes, now: SystemTime) -> Decision {
-        let Some(_turn) = self.budget.leave(now).await else {
+    async fn ask(&self, key: Key, asker: Key, question: Bytes, now: SystemTime) -> Decision {
+        let Some(_turn) = self.budget.leave(asker, now).await else {
             return Decision::Flood;
         };
         let answer = match self.upstream.review(PATH, question).await {

@@ -1,28 +1,20 @@
 //! Callers that want to be taken for somebody else.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use http::{Request, Response};
 use kubevigil_gateway::answer::OwnBody;
-use kubevigil_gateway::identity::{
-    AuthenticateLayer, IdentityConfig, IdentityMode, TokenReviewConfig,
-};
+use kubevigil_gateway::identity::IdentityMode;
 use kubevigil_gateway::impersonate::ImpersonateLayer;
-use kubevigil_record::auditing::{Auditing, wall_clock};
 use kubevigil_record::event::UserInfo;
-use kubevigil_record::layer::{Arrived, AuditLayer, Caller};
-use kubevigil_record::request::RequestHead;
-use kubevigil_record::sink::Sink;
+use kubevigil_record::layer::Caller;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use crate::request::{Lines, asking};
-use crate::stack::{
-    Kept, Raw, allowing, ask, headers, impersonating, jane, metadata, said, send, texts,
-};
+use crate::request::Lines;
+use crate::stack::{Raw, allowing, ask, headers, impersonating, jane, said, send, texts};
 use crate::upstream::Upstream;
 
 #[tokio::test]
@@ -335,58 +327,49 @@ async fn allowed_impersonations_are_remembered_but_for_no_other_caller() {
     }
 }
 
+/// Runs futures side by side.
+async fn join_all<F: Future<Output = u16>>(futures: Vec<F>) -> Vec<u16> {
+    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut results = Vec::new();
+    std::future::poll_fn(|context| {
+        waiting.retain_mut(|future| match future.as_mut().poll(context) {
+            Poll::Ready(result) => {
+                results.push(result);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    results
+}
+
 #[tokio::test]
-async fn what_took_long_is_annotated() {
-    let slow = |answer: Value| {
-        Upstream::answering(move |_, _| {
-            std::thread::sleep(Duration::from_millis(300));
-            (201, answer.clone())
-        })
+async fn one_caller_cannot_use_up_the_questions_of_all() {
+    let upstream = allowing(&["users bob"]).await;
+    let layer = impersonating(&upstream);
+    let as_user = |caller: &str, wanted: String| {
+        let caller = UserInfo {
+            username: caller.to_owned(),
+            ..jane()
+        };
+        let lines = headers(&texts(&[("Impersonate-User", &wanted)]));
+        let layer = layer.clone();
+        async move {
+            send(&layer, Caller::Known(caller), lines, (200, "{}"))
+                .await
+                .status
+        }
     };
-    let tokens =
-        slow(json!({"status": {"authenticated": true, "user": {"username": "jane"}}})).await;
-    let rights = slow(json!({"status": {"allowed": true}})).await;
-    let config = IdentityConfig {
-        mode: IdentityMode::Impersonate,
-        token_review: Some(TokenReviewConfig::default()),
-        ..IdentityConfig::default()
-    };
-    let kept = Arc::new(Kept::default());
-    let auditing = Auditing::new(metadata(), Arc::clone(&kept) as Arc<dyn Sink>);
-    let forward = tower::service_fn(async |_: Request<_>| {
-        Ok::<_, Infallible>(Response::new(OwnBody::default()))
-    });
-    let audited =
-        AuditLayer::new(Arc::clone(&auditing)).layer(impersonating(&rights).layer(forward));
-    let authenticator = Arc::new(asking(&config, &tokens.reviewer()));
-    let service = AuthenticateLayer::new(authenticator).layer(audited);
-    let mut request = Request::get("/api/v1/pods")
-        .body(OwnBody::default())
-        .unwrap();
-    *request.headers_mut() = headers(&texts(&[
-        ("authorization", "Bearer t"),
-        ("impersonate-user", "bob"),
-    ]));
-    let head = RequestHead::read("GET", "/api/v1/pods", request.headers(), None).unwrap();
-    request.extensions_mut().insert(Arrived {
-        head,
-        at: wall_clock(),
-    });
-    service.oneshot(request).await.unwrap();
-    auditing.drain().await;
-    let events = kept.0.lock().unwrap();
-    let names: Vec<&str> = events
-        .last()
-        .unwrap()
-        .annotations
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let expected = ["authentication", "impersonation", "total"];
-    assert_eq!(
-        names,
-        expected.map(|part| format!("apiserver.latency.k8s.io/{part}"))
-    );
+    let flood = (0..1000).map(|number| as_user("mallory", format!("user-{number}")));
+    let statuses = join_all(flood.collect()).await;
+    assert!(statuses.contains(&403) && statuses.contains(&429));
+    assert_eq!(as_user("jane", "bob".to_owned()).await, 200);
 }
 
 #[tokio::test]

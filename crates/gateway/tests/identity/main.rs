@@ -16,6 +16,7 @@ mod front_proxy;
 mod impersonation;
 mod issuer;
 mod key_sources;
+mod latency;
 mod left_headers;
 mod providers;
 mod recorded;

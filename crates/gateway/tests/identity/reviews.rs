@@ -156,6 +156,49 @@ async fn a_flood_of_bad_tokens_is_no_flood_of_questions() {
 }
 
 #[tokio::test]
+async fn a_flood_from_one_address_locks_nobody_else_out() {
+    let upstream = Upstream::answering(|_, review| {
+        let token = review["spec"]["token"].as_str().unwrap();
+        let is_good = token.starts_with("good");
+        (
+            201,
+            json!({"status": {"authenticated": is_good, "user": {"username": token}}}),
+        )
+    })
+    .await;
+    let config = config(|review| review.most_a_second = 20);
+    let authenticator = Arc::new(asking(&config, &upstream.reviewer()));
+    let start = SystemTime::now();
+    let at = async |second: u64, token: String, from: [u8; 4]| {
+        let (name, value) = bearer(&token);
+        let parts = request("/", &[(name, &value)]);
+        let mut peer = stranger();
+        peer.address.set_ip(from.into());
+        let now = start + Duration::from_secs(second);
+        let judgement = authenticator.authenticate(&parts, Some(&peer), now).await;
+        said(&judgement)
+    };
+    let (here, there) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    assert_eq!(
+        at(0, "good-early".to_owned(), here).await,
+        "good-early||system:authenticated|"
+    );
+    for second in (0..10).chain(125..135) {
+        let mut last = String::new();
+        for number in 0..60 {
+            last = at(second, format!("bad-{second}-{number}"), there).await;
+        }
+        assert_eq!(last, "429");
+        // Somebody new, from elsewhere; and somebody who is known, although the flood comes from their address, too.
+        let token = format!("good-{second}");
+        let found = at(second, token.clone(), here).await;
+        assert!(found.starts_with(&token), "{second}: {found}");
+        let found = at(second, "good-early".to_owned(), there).await;
+        assert!(found.starts_with("good-early"), "{second}: {found}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_for_another_audience_is_refused() {
     let audiences = |answer: Value| {
         Upstream::answering(move |_, review| {
