@@ -38,9 +38,9 @@ pub fn wall_clock() -> Timestamp {
 /// How much memory copies of bodies may take. What does not fit is left out of the events; it passes untouched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// The longest body that is recorded, in bytes, before and after decompression. 16 MiB unless told.
+    /// The longest body that is recorded, in bytes: as it came, decompressed, and as it is written. 16 MiB unless told.
     pub recorded_body: usize,
-    /// All bodies together, until their events are handed over, in bytes. 256 MiB unless told.
+    /// All bodies together, until every sink has let go of their events, in bytes. 256 MiB unless told.
     pub recorded_bodies_in_all: usize,
 }
 
@@ -100,7 +100,7 @@ impl Auditing {
         &self.counters
     }
 
-    /// The bytes that copies of bodies hold at the moment.
+    /// The bytes that bodies hold at the moment, on their way and in events that a sink still has.
     pub fn recorded_bytes(&self) -> usize {
         self.budget.held()
     }

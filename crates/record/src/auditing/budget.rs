@@ -54,6 +54,16 @@ impl Share {
         }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes it so many bytes more. False, and nothing changes, if there is no room.
+    pub(crate) fn grow(&mut self, more: usize) -> bool {
+        let bytes = self.bytes.checked_add(more);
+        bytes.is_some_and(|bytes| self.resize(bytes))
+    }
+
     /// Makes it so many bytes, more or less than before. False, and nothing changes, if there is no room.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let fits = match bytes.checked_sub(self.bytes) {
@@ -87,7 +97,8 @@ mod tests {
         let (mut one, mut other) = (Share::of(&budget), Share::of(&budget));
         assert!(one.resize(6) && !other.resize(5) && other.resize(4));
         assert_eq!(budget.held(), 10);
-        assert!(!one.resize(usize::MAX) && one.resize(1) && other.resize(9));
+        assert!(!one.resize(usize::MAX) && one.resize(1) && other.grow(5));
+        assert!(!other.grow(usize::MAX) && other.bytes() == 9);
         drop((one, other));
         assert_eq!(budget.held(), 0);
     }

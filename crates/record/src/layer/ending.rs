@@ -2,9 +2,13 @@
 //!
 //! Bodies are read and written anew at this point and not earlier, when all of it is done at once or not at all. A large one
 //! is worked on where it may block: a few milliseconds of JSON would hold up every connection of the same thread.
+//!
+//! The bodies of events go on taking room of the budget until the last sink has let go of them. Giving it back with the answer
+//! would be simpler, but a backend that stands still would then collect bodies without an end.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kubevigil_audit::time::Timestamp;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -58,50 +62,91 @@ impl Ending {
             Some(message) => self.audit.panicked(&message, self.at),
             None => self.audit.abandoned(self.at),
         };
-        let written = events.iter().map(bodies_of).max().unwrap_or_default();
-        let has_room = room.resize(written);
-        if !has_room {
-            events.iter_mut().for_each(without_bodies);
-        }
-        let is_cut = !are_read || !has_room;
-        if is_cut {
+        if !are_read {
             auditing.counters().count_dropped_body();
         }
-        if is_cut || self.is_cut {
+        if !are_read || self.is_cut {
             events.iter_mut().for_each(mark_as_cut);
+        }
+        if room.bytes() > 0 {
+            hold_room(&mut events, room);
         }
         Concluded {
             events,
-            _room: room,
             _token: self.token,
         }
     }
 
-    /// Gives the bodies to the audit. False if one of them is left out.
+    /// Gives the bodies to the audit, and takes room for what the events will hold of them. False if one of them is left out.
     fn read_bodies(&mut self, room: &mut Share, auditing: &Auditing) -> bool {
+        let mut fits = |copy: &BodyCopy| {
+            let length = written_at_most(copy.as_slice());
+            length <= auditing.limits().recorded_body && room.grow(length)
+        };
         let request = self.request.take();
-        let answer = self.answer.take().map(|copy| copy.decoded(auditing));
-        let is_lost = matches!(answer, Some(Err(LeftOut::ByUs)));
-        let answer = answer.and_then(Result::ok);
-        let size = |copy: &Option<BodyCopy>| copy.as_ref().map_or(0, BodyCopy::len);
-        // The events will hold them once more, written anew.
-        if !room.resize(size(&request) + size(&answer)) {
-            return false;
+        let fits_request = request.as_ref().is_none_or(&mut fits);
+        if let Some(copy) = request.filter(|_| fits_request) {
+            self.audit.request_body(copy.as_slice());
         }
-        if let Some(body) = request {
-            self.audit.request_body(body.as_slice());
-        }
-        if let Some(body) = answer {
-            self.audit.response_body(body.as_slice());
-        }
-        !is_lost
+        let fits_answer = match self.answer.take().map(|copy| copy.decoded(auditing)) {
+            Some(Ok(copy)) if fits(&copy) => {
+                self.audit.response_body(copy.as_slice());
+                true
+            }
+            Some(Ok(_) | Err(LeftOut::ByUs)) => false,
+            Some(Err(LeftOut::ByNature)) | None => true,
+        };
+        fits_request && fits_answer
     }
 }
 
-/// The last events of a request, and the memory that they hold.
+/// How long a body can be as it stands in an event, where some characters are written as escapes (spec 2.4).
+fn written_at_most(body: &[u8]) -> usize {
+    let count = |is: fn(&u8) -> bool| body.iter().filter(|byte| is(byte)).count();
+    let html = count(|byte| matches!(byte, b'<' | b'>' | b'&'));
+    let mut more = 5 * html;
+    if !body.is_ascii() {
+        // U+2028 and U+2029 take twice as much, and each byte that is no UTF-8 becomes U+FFFD.
+        let separators = body.windows(3);
+        let separators = separators.filter(|three| matches!(three, [0xe2, 0x80, 0xa8 | 0xa9]));
+        let invalid = body.utf8_chunks().map(|chunk| chunk.invalid().len());
+        more += 3 * separators.count() + 2 * invalid.sum::<usize>();
+    }
+    body.len() + more
+}
+
+/// Lets the bodies take room for as long as they live: in the queue of a backend, too.
+fn hold_room(events: &mut [AuditEvent], mut room: Share) {
+    let length = events.iter().map(bodies_of).max().unwrap_or_default();
+    // Shorter than foreseen, so it cannot fail.
+    let _ = room.resize(length);
+    let room = Arc::new(room);
+    for event in events {
+        let bodies = [&mut event.request_object, &mut event.response_object];
+        for body in bodies.into_iter().flatten() {
+            *body = Bytes::from_owner(Held {
+                body: std::mem::take(body),
+                _room: Arc::clone(&room),
+            });
+        }
+    }
+}
+
+/// A body and the room that it takes.
+struct Held {
+    body: Bytes,
+    _room: Arc<Share>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// The last events of a request.
 struct Concluded {
     events: Vec<AuditEvent>,
-    _room: Share,
     _token: TaskTrackerToken,
 }
 
@@ -119,12 +164,7 @@ impl Concluded {
 
 fn bodies_of(event: &AuditEvent) -> usize {
     let bodies = [&event.request_object, &event.response_object];
-    bodies.into_iter().flatten().map(bytes::Bytes::len).sum()
-}
-
-fn without_bodies(event: &mut AuditEvent) {
-    event.request_object = None;
-    event.response_object = None;
+    bodies.into_iter().flatten().map(Bytes::len).sum()
 }
 
 /// With the word that the server has for events that were cut down (spec 7).
@@ -142,4 +182,26 @@ fn lost(auditing: &Auditing, error: &JoinError) -> SinkError {
         "layer",
         format!("the last events of a request were not made: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::body::compact;
+
+    proptest! {
+        #[test]
+        fn no_body_gets_longer_than_foreseen(text in "[<>&a-c \u{2028}\u{2029}\u{20ac}\u{fffd}]{0,40}", cut in 0_usize..8) {
+            let mut body = format!("[\"{text}\"]").into_bytes();
+            // Cuts a character open.
+            if cut > 1 && cut + 2 < body.len() {
+                body.remove(cut);
+            }
+            if let Ok(written) = compact(&body, false) {
+                prop_assert!(written.len() <= written_at_most(&body));
+            }
+        }
+    }
 }

@@ -75,6 +75,7 @@ const ANSWERS: &str = "
     twice                  | content-encoding=gzip content-encoding=gzip | gzip small |      | 1
     announced as too long  | content-length=20000000               | small          |       | 1
     too long               |                                       | bomb           |       | 1
+    longer when written    |                                       | escapes        |       | 1
     protobuf               | content-type=application/vnd.kubernetes.protobuf | small |      | 0
     no object              |                                       | text           |       | 0
 ";
@@ -86,6 +87,7 @@ fn made(words: &str) -> Vec<u8> {
         "small" => list(10),
         "large" => list(300_000),
         "bomb" => list(40 * MIB),
+        "escapes" => format!(r#"{{"kind":"List","text":"{}"}}"#, "<".repeat(3 * MIB)).into_bytes(),
         _ => b"ok".to_vec(),
     };
     match how {
@@ -106,11 +108,17 @@ async fn an_object_is_recorded_without_its_encoding_if_it_is_of_use() {
         let notes = Arc::new(Notes::new());
         let auditing = auditing(BODIES, &notes);
         let found = recorded(&auditing, &notes, headers, made(body)).await;
-        assert!(found.unwrap_or_default() == made(expected), "{name}");
+        let found = found.unwrap_or_default();
+        assert!(found == made(expected), "{name}");
         let counted = auditing.counters().bodies_dropped();
         assert_eq!(counted, dropped.parse::<u64>().unwrap(), "{name}");
-        assert_eq!(auditing.recorded_bytes(), 0, "{name}");
         assert_eq!(notes.summary(), "RR RC(200)", "{name}");
+        let last = notes.events().pop().unwrap();
+        let is_marked = last.annotations.contains_key("audit.k8s.io/truncated");
+        assert_eq!(is_marked, counted > 0, "{name}");
+        drop((found, last));
+        notes.forget();
+        assert_eq!(auditing.recorded_bytes(), 0, "{name}");
     }
 }
 
@@ -169,7 +177,6 @@ async fn a_hundred_big_answers_share_one_budget() {
     auditing.drain().await;
     let most = most.load(Ordering::Relaxed);
     assert!(most <= 8 * MIB && most > MIB, "{most}");
-    assert_eq!(auditing.recorded_bytes(), 0);
     let events = notes.events();
     let complete = events
         .iter()
@@ -186,4 +193,13 @@ async fn a_hundred_big_answers_share_one_budget() {
         "each is recorded, or counted"
     );
     assert!(with_body > 0 && dropped > 0, "{with_body}");
+    let held = auditing.recorded_bytes();
+    assert_eq!(
+        held,
+        with_body * list(MIB).len(),
+        "events that are kept take room"
+    );
+    drop(events);
+    notes.forget();
+    assert_eq!(auditing.recorded_bytes(), 0);
 }

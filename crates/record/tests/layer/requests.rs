@@ -51,8 +51,14 @@ async fn recorded(sent: Script, length: Option<usize>, reads: Reads) -> Option<B
     }
     drop(audited(&auditing, service).oneshot(request).await);
     auditing.drain().await;
+    let last = notes.events().pop().unwrap();
+    let body = last.request_object.as_deref().map(Bytes::copy_from_slice);
+    let length = body.as_ref().map_or(0, Bytes::len);
+    assert_eq!(auditing.recorded_bytes(), length, "the event holds it");
+    drop(last);
+    notes.forget();
     assert_eq!(auditing.recorded_bytes(), 0);
-    notes.events().pop().unwrap().request_object.clone()
+    body
 }
 
 #[tokio::test]

@@ -82,6 +82,10 @@ impl Notes {
         self.events.lock().unwrap().clone()
     }
 
+    pub(crate) fn forget(&self) {
+        self.events.lock().unwrap().clear();
+    }
+
     /// `RR RS(200) RC(200)`.
     pub(crate) fn summary(&self) -> String {
         let events = self.events();
