@@ -26,8 +26,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::VIA;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -62,6 +63,8 @@ struct Shared {
     limits: ForwardLimits,
     pool: Arc<Pool>,
     drain: CancellationToken,
+    /// What this gateway puts into `Via`, so that it knows a request that it has sent itself.
+    mark: HeaderValue,
 }
 
 /// How long what may take, and how much may wait.
@@ -101,6 +104,8 @@ struct Facts {
     patience: Option<Duration>,
     /// Sending it twice does no harm.
     may_repeat: bool,
+    /// The API server passes it on to something else (`services/…/proxy`).
+    is_proxied: bool,
     upgrade: Option<Upgrade>,
     /// In whose name the request goes on, where the gateway says so.
     user: Option<ForwardAs>,
@@ -126,6 +131,7 @@ impl Forward {
             pool: limits.pool(),
             limits,
             drain,
+            mark: mark(),
         }))
     }
 
@@ -137,6 +143,7 @@ impl Forward {
             pool: self.0.limits.pool(),
             limits: self.0.limits,
             drain: self.0.drain.clone(),
+            mark: self.0.mark.clone(),
         }))
     }
 
@@ -197,8 +204,14 @@ impl Shared {
         *request.method_mut() = parts.method;
         let headers = request.headers_mut();
         *headers = parts.headers;
-        headers::outgoing(headers, protocol, |meaning| self.identity.keeps(meaning));
+        if headers::has_mark(headers, &self.mark) {
+            return Err(Failure::Loop);
+        }
+        headers::outgoing(headers, protocol, |meaning| {
+            self.identity.keeps(meaning, facts.is_proxied)
+        });
         headers::address(headers, self.upstream.authority(), peer);
+        headers.append(VIA, self.mark.clone());
         let is_empty = request.body().is_empty();
         headers::frame(request.headers_mut(), !is_empty);
         if !is_empty && headers::expects_continue(request.headers()) {
@@ -308,11 +321,15 @@ impl Facts {
     fn of(parts: &mut Parts, body: &Upload, wants_upgrade: bool) -> Self {
         let allowed = parts.extensions.remove::<TimeAllowed>();
         let patience = allowed.and_then(|TimeAllowed(time)| time);
-        let is_harmless = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS)
-            && (patience.is_some() || is_watch(parts));
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        // Of most requests nothing more has to be known.
+        let info = patience.is_none().then(|| info(parts)).unwrap_or_default();
+        let looks_on = info.verb == "watch" && info.subresource.is_empty();
+        let is_harmless = is_safe && (patience.is_some() || looks_on);
         Self {
             patience,
             may_repeat: is_harmless && body.is_empty() && !wants_upgrade,
+            is_proxied: info.verb == "proxy" || info.subresource == "proxy",
             upgrade: wants_upgrade.then(|| Upgrade::of(parts)).flatten(),
             user: parts.extensions.remove(),
         }
@@ -328,11 +345,14 @@ impl Upgrade {
     }
 }
 
-/// Whether a long-running request only looks on. The others may act in whatever method they are asked for.
-fn is_watch(parts: &Parts) -> bool {
+fn info(parts: &Parts) -> RequestInfo {
     let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let info = RequestInfo::of(parts.method.as_str(), target);
-    info.is_ok_and(|info| info.verb == "watch" && info.subresource.is_empty())
+    RequestInfo::of(parts.method.as_str(), target).unwrap_or_default()
+}
+
+fn mark() -> HeaderValue {
+    let instance = format!("1.1 kubevigil-{}", uuid::Uuid::new_v4().simple());
+    HeaderValue::try_from(instance).unwrap_or_else(|_| HeaderValue::from_static("1.1 kubevigil"))
 }
 
 impl From<Broken> for Failure {

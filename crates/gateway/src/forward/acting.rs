@@ -22,12 +22,14 @@ pub enum UpstreamIdentity {
 }
 
 impl UpstreamIdentity {
-    /// Whether headers of this meaning go on as the client sent them.
-    pub(super) fn keeps(&self, meaning: Meaning) -> bool {
+    /// Whether headers of this meaning go on as the client sent them. `is_proxied`: the API server passes the request on to
+    /// something that may know cookies.
+    pub(super) fn keeps(&self, meaning: Meaning, is_proxied: bool) -> bool {
         match meaning {
             Meaning::Ordinary => true,
             Meaning::Authorization | Meaning::Impersonation => matches!(self, Self::Passthrough),
-            Meaning::Hop | Meaning::FrontProxy | Meaning::Disguised => false,
+            Meaning::Cookie => is_proxied,
+            Meaning::Hop | Meaning::FrontProxy | Meaning::Override | Meaning::Disguised => false,
         }
     }
 

@@ -34,6 +34,10 @@ pub(super) enum Failure {
     Late,
     #[error("the upstream changed the protocol, but nobody had asked for that")]
     UnaskedUpgrade,
+    #[error(
+        "the upstream is this gateway itself, or leads back to it: the server in its kubeconfig must be the API server's own"
+    )]
+    Loop,
     #[error("the request's body could not be read: {0}")]
     Body(hyper::Error),
 }
@@ -122,6 +126,11 @@ impl Failure {
                 StatusCode::BAD_GATEWAY,
                 "BadGateway",
                 "the API server changed the protocol unasked",
+            ),
+            Self::Loop => (
+                StatusCode::LOOP_DETECTED,
+                "InternalError",
+                "the gateway's upstream leads back to the gateway",
             ),
             Self::Late => (
                 StatusCode::GATEWAY_TIMEOUT,

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use smallvec::SmallVec;
@@ -49,6 +49,16 @@ pub(super) fn outgoing(
         headers.insert(UPGRADE, protocol);
     }
     join_cookies(headers);
+}
+
+/// Whether the request came by here before, with this mark.
+pub(super) fn has_mark(headers: &HeaderMap, mark: &HeaderValue) -> bool {
+    let mark = mark.as_bytes();
+    headers
+        .get_all(VIA)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|hop| hop.trim_ascii() == mark)
 }
 
 /// Names the upstream and the client.

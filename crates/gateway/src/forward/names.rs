@@ -18,6 +18,11 @@ pub(super) enum Meaning {
     Impersonation,
     /// Who the client says that somebody is (`X-Remote-*`), which only a front proxy may.
     FrontProxy,
+    /// Says that the request is another one, or somebody else's, than it looks: `X-HTTP-Method-Override`, `X-Original-URL`,
+    /// `X-Forwarded-User`. Servers that believe it would do something else than what was recorded.
+    Override,
+    /// What a browser proves itself with. The API server knows no cookies, but what runs behind its proxy may.
+    Cookie,
     /// Looks like one of those that matter, and is not spelt like it.
     Disguised,
 }
@@ -25,17 +30,33 @@ pub(super) enum Meaning {
 /// Names that audit events are made of, and that a `Connection` header cannot take off a request.
 const AUDITED: [&str; 4] = ["audit-id", "user-agent", "x-forwarded-for", "x-real-ip"];
 
+/// What overrides begins with; all of `X-Forwarded-*` but the addresses among it.
+const OVERRIDES: [&str; 14] = [
+    "forwarded",
+    "remoteemail",
+    "remotegroup",
+    "remotename",
+    "remoteuser",
+    "xauthrequest",
+    "xforwarded",
+    "xhttpmethod",
+    "xmethodoverride",
+    "xoriginalmethod",
+    "xoriginalur",
+    "xrewriteur",
+    "xwebauth",
+    "xauthenticated",
+];
+
 /// More of what decides how an upstream reads a message; names that begin with these stay, too, whatever `Connection` lists.
-const MESSAGE: [&str; 9] = [
+const MESSAGE: [&str; 7] = [
     "accept",
     "access-control-",
     "content-",
-    "cookie",
-    "forwarded",
     "host",
     "origin",
     "sec-",
-    "x-forwarded-",
+    "via",
 ];
 
 impl Meaning {
@@ -52,6 +73,7 @@ impl Meaning {
             | "proxy-authorization"
             | "http2-settings" => Self::Hop,
             "authorization" => Self::Authorization,
+            "cookie" => Self::Cookie,
             _ if can_fold_to_meaning(name) => Self::folded(name),
             _ => Self::Ordinary,
         }
@@ -67,6 +89,9 @@ impl Meaning {
         }
         if folds_to_start(name, "xremote") {
             return Self::FrontProxy;
+        }
+        if name != "x-forwarded-for" && OVERRIDES.iter().any(|start| folds_to_start(name, start)) {
+            return Self::Override;
         }
         let is_disguise = |real: &str| name != real && folds_to(name, real);
         if folds_to(name, "authorization") || AUDITED.iter().any(|real| is_disguise(real)) {
@@ -87,7 +112,7 @@ pub(super) fn may_be_listed(name: &str) -> bool {
 /// A cheap look that most names do not pass.
 fn can_fold_to_meaning(name: &str) -> bool {
     let first = name.bytes().find(u8::is_ascii_alphanumeric);
-    matches!(first, Some(b'a' | b'i' | b'u' | b'x'))
+    matches!(first, Some(b'a' | b'f' | b'i' | b'r' | b'u' | b'x'))
 }
 
 /// `Impersonate-*` as the API server knows it. The keys of extra fields may hold anything that a name may.
@@ -137,7 +162,24 @@ mod tests {
             ("x-remote_extra-scopes", FrontProxy),
             ("xremoteuser", FrontProxy),
             ("x-forwarded-for", Ordinary),
-            ("x_forwarded_for", Disguised),
+            ("x_forwarded_for", Override),
+            ("x-forwarded-user", Override),
+            ("x_forwarded-groups", Override),
+            ("x-forwarded-host", Override),
+            ("forwarded", Override),
+            ("x-http-method-override", Override),
+            ("x-http-method", Override),
+            ("x_method_override", Override),
+            ("x-original-url", Override),
+            ("x-original-uri", Override),
+            ("x-rewrite-url", Override),
+            ("x-auth-request-user", Override),
+            ("remote-user", Override),
+            ("remote_groups", Override),
+            ("x-webauth-user", Override),
+            ("cookie", Cookie),
+            ("range", Ordinary),
+            ("referer", Ordinary),
             ("audit_id", Disguised),
             ("audit-id", Ordinary),
             ("user_agent", Disguised),

@@ -110,3 +110,59 @@ async fn a_head_without_end_is_no_answer() {
         .await;
     assert!(client.head().await.starts_with("HTTP/1.1 502"));
 }
+
+#[tokio::test]
+async fn what_says_that_a_request_is_another_one_is_not_passed_on() {
+    let between = Between::usual().await;
+    let request = "GET /api HTTP/1.1\r\nhost: g\r\nX-HTTP-Method-Override: DELETE\r\nX-Original-URL: /x\r\nX-Rewrite-URL: /x\r\n\
+                   X-Forwarded-User: root\r\nX-Forwarded-Host: x\r\nForwarded: for=x\r\nX-Auth-Request-User: root\r\n\
+                   Remote-User: root\r\nCookie: R_SESS=token\r\n\r\n";
+    assert_eq!(
+        seen(&between, request).await,
+        "GET /api HTTP/1.1\nhost: UPSTREAM\nx-forwarded-for: 127.0.0.1"
+    );
+}
+
+#[tokio::test]
+async fn cookies_reach_what_runs_behind_the_servers_proxy() {
+    let between = Between::usual().await;
+    for target in [
+        "/api/v1/namespaces/a/services/b/proxy/",
+        "/api/v1/proxy/namespaces/a/services/b/x",
+    ] {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nhost: g\r\ncookie: a=1\r\ncookie: b=2\r\n\r\n");
+        let seen = seen(&between, &request).await;
+        assert!(seen.contains("\ncookie: a=1; b=2\n"), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_back_is_stopped() {
+    let between = Between::usual().await;
+    let mut client = between
+        .client("GET /x HTTP/1.1\r\nhost: g\r\nvia: 1.1 other\r\n\r\n")
+        .await;
+    let mut server = between.accept().await;
+    let sent = server.until("\r\n\r\n").await;
+    let mark = sent
+        .lines()
+        .find(|line| line.contains("kubevigil-"))
+        .unwrap();
+    assert!(
+        sent.contains("via: 1.1 other\r\n") && mark.starts_with("via: 1.1 kubevigil-"),
+        "{sent}"
+    );
+    server
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        .await;
+    client.until("ok").await;
+    for request in [
+        sent.clone(),
+        sent.replace("via: 1.1 other\r\nvia: ", "via: 1.1 other, "),
+    ] {
+        let mut again = between.client(&request).await;
+        assert!(again.head().await.starts_with("HTTP/1.1 508"), "{request}");
+    }
+    assert!(between.is_left_alone().await);
+}

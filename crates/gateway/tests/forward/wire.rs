@@ -63,7 +63,8 @@ impl Wire {
             .split_once("\r\n")
             .unwrap_or((head.trim_end(), ""));
         let mut lines: Vec<String> = lines.split("\r\n").map(str::to_owned).collect();
-        lines.retain(|line| !line.starts_with("date:") && !line.is_empty());
+        let changes = ["date:", "via: 1.1 kubevigil-"];
+        lines.retain(|line| !line.is_empty() && !changes.iter().any(|name| line.starts_with(name)));
         lines.sort();
         lines.insert(0, first.to_owned());
         lines.join("\n")
