@@ -114,3 +114,19 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         _ => Err("expected text or json".to_owned()),
     }
 }
+
+#[cfg(test)]
+impl RecordArgs {
+    /// The arguments of a line, as they would be behind `kubevigil record`.
+    pub(crate) fn of_line(line: &str) -> Self {
+        use clap::FromArgMatches as _;
+
+        let words = ["kubevigil", "record"].into_iter();
+        let words = words.chain(line.split_whitespace());
+        let (words, pasted) = unpack(words.map(Into::into).collect());
+        assert_eq!(pasted, Pasted::default(), "{line}");
+        let command = Self::augment_args(clap::Command::new("record"));
+        let matches = command.get_matches_from(words.into_iter().skip(1));
+        Self::from_arg_matches(&matches).unwrap()
+    }
+}

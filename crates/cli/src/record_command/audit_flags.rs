@@ -244,17 +244,10 @@ fn size(number: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::args::{Cli, Command};
 
     fn backends_of(line: &str) -> Backends {
-        let words = ["kubevigil", "record", "--audit-policy-file=p"];
-        let cli = Cli::parse_from(words.into_iter().chain(line.split_whitespace()));
-        let Command::Record(arguments) = cli.command else {
-            unreachable!("the command is record");
-        };
+        let arguments = RecordArgs::of_line(&format!("--audit-policy-file=p {line}"));
         let mut mistakes = Mistakes::default();
         let backends = backends(&arguments, &mut mistakes);
         assert!(mistakes.is_empty(), "{mistakes:?}");

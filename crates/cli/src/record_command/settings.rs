@@ -257,20 +257,14 @@ fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::args::{Cli, Command};
 
     const WHOLE: &str = "--audit-policy-file=p --audit-log-path=l --upstream-kubeconfig=u";
 
     fn config(line: &str) -> Value {
-        let words = ["kubevigil", "record"].into_iter();
-        let cli = Cli::parse_from(words.chain(WHOLE.split(' ')).chain(line.split_whitespace()));
-        let Command::Record(arguments) = cli.command else {
-            unreachable!("the command is record");
-        };
+        let arguments = RecordArgs::of_line(&format!("{WHOLE} {line}"));
         let settings = Settings::of(&arguments).unwrap();
         serde_json::to_value(settings.gate.gateway).unwrap()
     }

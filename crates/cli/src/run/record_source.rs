@@ -1,7 +1,8 @@
 //! The auditing gateway as a source: its events go straight into the journal.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -10,9 +11,10 @@ use kubevigil_journal::Journal;
 use kubevigil_record::auditing::wall_clock;
 use kubevigil_record::encode::json_line;
 use kubevigil_record::event::AuditEvent;
+use kubevigil_record::shorten::{LONGEST_LINE, written};
 use kubevigil_record::sink::{Events, Sink, SinkError};
 use kubevigil_sources::counters::SourceCounters;
-use kubevigil_sources::{Arrival, Batch, Intake, Origin};
+use kubevigil_sources::{Arrival, Batch, Intake, Origin, Refused};
 
 use crate::config::RecordConfig;
 use crate::gate::{Gate, GateOptions};
@@ -22,6 +24,8 @@ use crate::run::state_dir;
 
 /// The plugin, as errors name it.
 const PLUGIN: &str = "journal";
+/// How often the log says that events are refused.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Prepares the gateway, whose events go to the journal before anywhere else. What it takes in is counted among the sources.
 pub(crate) async fn prepare(
@@ -51,6 +55,8 @@ pub(crate) async fn prepare(
 pub(crate) struct JournalSink {
     intake: Arc<dyn Intake>,
     counters: Arc<SourceCounters>,
+    /// When it was last said that events are refused: each request would say it again.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl JournalSink {
@@ -58,12 +64,24 @@ impl JournalSink {
         Self {
             intake,
             counters: Arc::default(),
+            complained: Mutex::default(),
         }
     }
 
     /// What it counts as a source.
     pub(crate) fn counters(&self) -> Arc<SourceCounters> {
         Arc::clone(&self.counters)
+    }
+
+    fn complain(&self, refused: &Refused) {
+        let mut complained = self
+            .complained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if complained.is_none_or(|last| last.elapsed() > COMPLAIN_EVERY) {
+            *complained = Some(Instant::now());
+            tracing::error!(%refused, "audit events cannot be kept, so their requests fail");
+        }
     }
 
     fn batch(&self, events: Events<'_>) -> Batch {
@@ -75,24 +93,21 @@ impl JournalSink {
         }
     }
 
-    /// The event as the journal has it. One whose bodies cannot be written goes without them: what is known of the request is
-    /// worth more than nothing.
+    /// The event as the journal has it. One that is too large, or whose bodies cannot be written, goes without them: what is known
+    /// of the request is worth more than nothing.
     fn arrival(&self, event: &AuditEvent) -> Option<Arrival> {
-        let line = json_line(event).or_else(|fault| {
-            self.counters.problems.add(1);
-            tracing::warn!(%fault, audit_id = event.audit_id, "an event's bodies are no JSON and are left out");
-            json_line(&AuditEvent {
-                request_object: None,
-                response_object: None,
-                ..event.clone()
-            })
-        });
-        let mut line = line.ok()?;
-        line.pop_if(|last| *last == b'\n');
-        Some(Arrival {
-            raw: Bytes::from(line),
-            line: 0,
+        let (mut raw, is_smaller) = written(event, LONGEST_LINE, |event| {
+            json_line(event).map(Bytes::from)
         })
+        .ok()?;
+        if is_smaller {
+            self.counters.problems.add(1);
+            tracing::warn!(audit_id = ?event.audit_id, "an event is too large, or its bodies are no JSON: it is kept without them");
+        }
+        if raw.last() == Some(&b'\n') {
+            raw.truncate(raw.len() - 1);
+        }
+        Some(Arrival { raw, line: 0 })
     }
 }
 
@@ -115,7 +130,7 @@ impl Sink for JournalSink {
             }
             Err(refused) => {
                 self.counters.refused.add(1);
-                tracing::error!(%refused, "audit events could not be kept, so their requests fail");
+                self.complain(&refused);
                 Err(SinkError::new(PLUGIN, refused.to_string()))
             }
         }
@@ -124,10 +139,6 @@ impl Sink for JournalSink {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use kubevigil_sources::Refused;
-
     use super::*;
 
     /// Takes batches until it has this many.

@@ -199,7 +199,10 @@ fn in_one_line(error: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::args::Cli;
 
     /// What is left for clap, what is ignored, what is wrong.
     fn unpacked(line: &str) -> (String, String, Vec<String>) {
@@ -298,6 +301,46 @@ mod tests {
         assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
         for (mistake, expected) in mistakes.iter().zip(expected) {
             assert!(mistake.starts_with(expected), "{mistake}");
+        }
+    }
+
+    /// Whatever is typed, what is left for clap is what clap can read, and reading it again changes nothing.
+    #[test]
+    fn what_is_left_can_be_read() {
+        const WORDS: [&str; 21] = [
+            "--",
+            "-",
+            "=",
+            "--=",
+            "-v",
+            "-v3",
+            "--color=never",
+            "kube-apiserver",
+            "--check",
+            "--check=true",
+            "--audit-log-path",
+            "--audit-log-path=",
+            "--audit_log_maxage",
+            "7",
+            "--audit-log-compress",
+            "--audit-log-compress=f",
+            "--api-audiences=a,,b",
+            "--etcd-servers",
+            "--profiling=no",
+            "--no-such-flag",
+            "--upstream-context=\u{fc}=x",
+        ];
+        let mut chance = fastrand::Rng::with_seed(5);
+        for _ in 0..2_000 {
+            let length = chance.usize(..8);
+            let words = (0..length).map(|_| chance.choice(WORDS).unwrap());
+            let line = ["kubevigil", "record"].into_iter().chain(words);
+            let line: Vec<OsString> = line.map(OsString::from).collect();
+            let (left, _) = unpack(line.clone());
+            let again = unpack(left.clone());
+            assert_eq!(again, (left.clone(), Pasted::default()), "{line:?}");
+            let read = Cli::try_parse_from(&left);
+            assert!(read.is_ok(), "{line:?} leaves {left:?}");
         }
     }
 
