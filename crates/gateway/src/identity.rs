@@ -24,6 +24,7 @@ mod issuer;
 mod jwt;
 mod keys;
 mod layer;
+mod overlap;
 mod refused;
 mod reviewer;
 mod token_review;

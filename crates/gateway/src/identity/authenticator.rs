@@ -35,6 +35,8 @@ pub struct Authenticator {
     front_proxy: Option<FrontProxy>,
     certificates: Option<Vouchers>,
     tokens: Tokens,
+    /// What is looked at again when files change.
+    config: IdentityConfig,
 }
 
 /// Somebody who was recognised.
@@ -129,6 +131,9 @@ impl Authenticator {
                 return Err(IdentityError::NeedsImpersonation(setting));
             }
         }
+        if let Some(advice) = config.check_front_proxy()? {
+            tracing::warn!("{advice}");
+        }
         let certificates = config.client_ca.clone();
         let certificates = certificates.map(|path| vouchers("client_ca", path));
         Ok(Self {
@@ -137,6 +142,7 @@ impl Authenticator {
             front_proxy: front_proxy(config)?,
             certificates: certificates.transpose()?,
             tokens: tokens(config, upstream)?,
+            config: config.clone(),
         })
     }
 
@@ -145,8 +151,10 @@ impl Authenticator {
         self.mode
     }
 
-    /// Reads authorities again if their files changed; with `insist`, in any case. What cannot be read changes nothing.
+    /// Reads authorities again if their files changed; with `insist`, in any case. What cannot be read, or would
+    /// let clients pass for the front proxy, changes nothing.
     pub fn reload(&self, insist: bool) -> Result<(), IdentityError> {
+        self.config.check_front_proxy()?;
         let failed = |setting| move |error| IdentityError::Authorities { setting, error };
         let proxy = self.front_proxy.as_ref();
         let proxy = proxy.map_or(Ok(()), |proxy| proxy.reload(insist));

@@ -1,6 +1,8 @@
 //! Callers named by a proxy in front.
 
-use kubevigil_gateway::identity::{FrontProxyConfig, IdentityConfig, IdentityMode, Method};
+use kubevigil_gateway::identity::{
+    Authenticator, FrontProxyConfig, IdentityConfig, IdentityMode, Method,
+};
 
 use crate::authority::{Authority, stranger};
 use crate::certificates::by_certificate;
@@ -124,4 +126,44 @@ async fn names_that_are_no_text_are_refused() {
         let judgement = authenticator.authenticate(&parts, Some(&proxy), now).await;
         assert_eq!(said(&judgement), "401", "{name}");
     }
+}
+
+#[test]
+fn an_authority_of_clients_and_proxies_needs_names() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let below = authority.below();
+    let check = |clients: Option<&Authority>, allowed: &[&str]| {
+        let config = IdentityConfig {
+            client_ca: clients.map(Authority::file),
+            ..behind(&authority, allowed)
+        };
+        let started = Authenticator::new(&config, None).map(drop);
+        let checked = config.check_front_proxy();
+        assert_eq!(started.is_err(), checked.is_err());
+        checked.map_err(|error| error.to_string())
+    };
+    let shared = "identity.front_proxy.allowed_names: client_ca and front_proxy.ca share an authority, so that";
+    for clients in [&authority, &below] {
+        let error = check(Some(clients), &[]).unwrap_err();
+        assert!(error.starts_with(shared), "{error}");
+        let advice = check(Some(clients), &["proxy"]).unwrap().unwrap();
+        assert!(advice.contains("share an authority"), "{advice}");
+    }
+    for clients in [Some(&other), None] {
+        let advice = check(clients, &[]).unwrap().unwrap();
+        assert!(advice.contains("allowed_names is empty"), "{advice}");
+        assert_eq!(check(clients, &["proxy"]), Ok(None));
+    }
+}
+
+#[test]
+fn an_authority_that_is_replaced_by_that_of_the_clients_is_not_taken() {
+    let (proxies, clients) = (Authority::new(), Authority::new());
+    let config = IdentityConfig {
+        client_ca: Some(clients.file()),
+        ..behind(&proxies, &[])
+    };
+    let authenticator = authenticator(&config);
+    std::fs::copy(clients.file(), proxies.file()).unwrap();
+    assert!(authenticator.reload(true).is_err());
 }
