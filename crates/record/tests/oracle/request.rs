@@ -81,7 +81,12 @@ impl Exchange {
         }
         exchange.body = lines.next().unwrap_or_default().to_vec();
         let code = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
-        exchange.code = code.trim_start_matches('!').parse().unwrap_or(200);
+        let number = code.trim_start_matches('!').parse().unwrap_or(200);
+        exchange.code = if (100..=999).contains(&number) {
+            number
+        } else {
+            200
+        };
         exchange.panics = code.starts_with('!');
         if exchange.code == 401 {
             exchange.user = None;
