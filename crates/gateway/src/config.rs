@@ -44,8 +44,15 @@ pub struct GatewayConfig {
     pub idle_timeout_seconds: u64,
     /// Seconds that requests in flight get when the gateway stops. Then watches and upgraded connections are cut.
     pub drain_timeout_seconds: u64,
-    /// Most connections at once; further ones wait.
+    /// Most connections at once. When all places are taken, a new client gets the place of the one that is idle longest, of the
+    /// address that has most; where all are busy it waits. This and the next two are less where the limit of open files is.
     pub max_connections: usize,
+    /// Most short requests at once, half of them of one caller; what is beyond is answered with 429 and recorded
+    /// (`--max-requests-inflight`).
+    pub max_requests: usize,
+    /// Most watches, logs and other long-running requests at once, half of them of one caller; what is beyond is answered with 429 and
+    /// recorded. Each holds a connection to the upstream.
+    pub max_long_running: usize,
     /// Most bytes of a request's header, its first line included; larger ones are answered with 431. A kube-apiserver takes
     /// 1 MiB, but no client needs it. Paths with their query are limited to 65,534 bytes in any case (414).
     pub max_header_bytes: u32,
@@ -102,6 +109,8 @@ impl Default for GatewayConfig {
             idle_timeout_seconds: 120,
             drain_timeout_seconds: 25,
             max_connections: 4096,
+            max_requests: 1000,
+            max_long_running: 10_000,
             max_header_bytes: 128 * 1024,
             max_headers: 256,
             max_streams: 250,

@@ -33,7 +33,6 @@ use kubevigil_record::layer::BoxError;
 use kubevigil_tls::ServerCredentials;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,20 +61,21 @@ pub(crate) struct Server {
     pub(crate) cut: CancellationToken,
 }
 
-/// Serves a connection until it ends, or its time is up.
+/// Serves a connection until it ends, `stop` asks it to, or the server's time is up.
 pub(crate) async fn serve(
     server: Arc<Server>,
     stack: Stack,
-    stream: TcpStream,
+    stream: Watched,
     address: SocketAddr,
+    stop: CancellationToken,
 ) {
     server.counters.connections.add(1);
-    let stream = Watched::new(stream);
     let (activity, closed) = (stream.activity(), stream.closed());
     let connection = Connection {
         server: Arc::clone(&server),
         address,
         activity: activity.clone(),
+        stop,
     };
     let serving = async {
         match &server.tls {
@@ -95,6 +95,7 @@ pub(crate) async fn serve(
         () = server.cut.cancelled() => {}
     }
     // An upgraded connection lives on in the hands of whoever joined it to the upstream.
+    activity.hand_over();
     tokio::select! {
         () = closed.cancelled() => {}
         () = server.cut.cancelled() => {
@@ -108,6 +109,7 @@ struct Connection {
     server: Arc<Server>,
     address: SocketAddr,
     activity: Activity,
+    stop: CancellationToken,
 }
 
 impl Connection {
@@ -116,7 +118,7 @@ impl Connection {
         let handshake = tokio::time::timeout(limit, acceptor.accept(stream));
         let stream = tokio::select! {
             result = handshake => result,
-            () = self.server.stop.cancelled() => return,
+            () = self.stop.cancelled() => return,
         };
         match stream {
             Ok(Ok(stream)) => {
@@ -151,7 +153,7 @@ impl Connection {
         });
         let config = &self.server.config;
         let (activity, patience) = (&self.activity, self.patience(protocol));
-        let stop = &self.server.stop;
+        let stop = &self.stop;
         let end = match protocol {
             Protocol::Http1 => {
                 let connection = protocol::http1(config).serve_connection(stream, answer);

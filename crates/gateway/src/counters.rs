@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct GatewayCounters {
     /// Connections accepted.
     pub connections: Count,
-    /// Times that a connection had to wait, because all places were taken.
+    /// Times that a connection found all places taken.
     pub full: Count,
     /// TLS handshakes that failed: plain HTTP, a certificate without its key, or a client that does not trust ours.
     pub handshake_failures: Count,
@@ -21,6 +21,8 @@ pub struct GatewayCounters {
     pub requests: Count,
     /// Requests refused unaudited, because no API server could tell what they are about.
     pub malformed: Count,
+    /// Requests answered with 429, because too many were in flight.
+    pub sent_away: Count,
     /// Certificates and other files loaded after a change.
     pub reloads: Count,
     /// Changed files that were broken; the old ones stay in use.

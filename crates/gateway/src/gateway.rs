@@ -9,12 +9,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kubevigil_connections::{ListenError, Throttle, listen};
+use kubevigil_connections::{FreePlace, ListenError, Places, Throttle, Watched, listen};
 use kubevigil_kubeconfig::AccessError;
 use kubevigil_record::auditing::Auditing;
 use kubevigil_tls::{ClientCertificates, CredentialsError, Look, ServerCredentials, ServerFiles};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -40,6 +39,7 @@ pub struct Gateway {
     address: SocketAddr,
     auditing: Arc<Auditing>,
     workers: Workers<Stack>,
+    places: Arc<Places>,
     handle: Handle,
     cut: CancellationToken,
 }
@@ -122,6 +122,7 @@ impl Gateway {
             listener,
             address,
             auditing: parts.auditing,
+            places: Places::new(parts.room.connections),
             workers,
             handle,
             cut,
@@ -152,15 +153,14 @@ impl Gateway {
             cut: self.cut,
             config: self.config,
         });
-        let places = Arc::new(Semaphore::new(most_connections(&server.config)));
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&server, &self.workers, &self.listener, &places) => {}
+            () = accept(&server, &self.workers, &self.listener, &self.places) => {}
             () = watch_files(&self.handle) => {}
         }
         // From here on, new connections are refused by the system.
         drop(self.listener);
-        let cut = drain(&server, &places).await;
+        let cut = drain(&server, &self.places).await;
         let settling = tokio::time::timeout(LAST_EVENTS, self.auditing.settle());
         if settling.await.is_err() {
             warn!("events of requests that were cut are still on their way and may be lost");
@@ -219,54 +219,56 @@ fn server_credentials(
     ServerCredentials::load(files, clients).map(Some)
 }
 
-fn most_connections(config: &GatewayConfig) -> usize {
-    config.max_connections.min(Semaphore::MAX_PERMITS)
-}
-
-/// Accepts connections for ever. When all places are taken, further ones wait in the system's queue.
+/// Accepts connections for ever.
 async fn accept(
     server: &Arc<Server>,
     workers: &Workers<Stack>,
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    places: &Arc<Places>,
 ) {
     loop {
-        let Some(place) = place(server, places).await else {
-            return;
-        };
         let (stream, address) = kubevigil_connections::accept(listener, &server.throttle).await;
+        let place = place(server, places).await;
         workers.spawn(&server.tasks, |stack| {
-            let serving = serve_here(Arc::clone(server), stack.clone(), stream, address);
-            async move {
-                serving.await;
-                drop(place);
-            }
+            serve_here(Arc::clone(server), stack.clone(), stream, address, place)
         });
     }
 }
 
 /// Serves a connection that another thread accepted on the thread that this runs on.
-async fn serve_here(server: Arc<Server>, stack: Stack, stream: TcpStream, address: SocketAddr) {
-    match stream.into_std().and_then(TcpStream::from_std) {
-        Ok(stream) => connection::serve(server, stack, stream, address).await,
-        Err(problem) => warn!(%problem, "a connection was accepted but cannot be served"),
-    }
+async fn serve_here(
+    server: Arc<Server>,
+    stack: Stack,
+    stream: TcpStream,
+    address: SocketAddr,
+    place: FreePlace,
+) {
+    let stream = match stream.into_std().and_then(TcpStream::from_std) {
+        Ok(stream) => Watched::new(stream),
+        Err(problem) => {
+            return warn!(%problem, "a connection was accepted but cannot be served");
+        }
+    };
+    let stop = server.stop.child_token();
+    let place = place.occupy(address.ip(), stream.activity(), stop.clone());
+    connection::serve(server, stack, stream, address, stop).await;
+    drop(place);
 }
 
-async fn place(server: &Server, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-        return Some(place);
+async fn place(server: &Server, places: &Arc<Places>) -> FreePlace {
+    if let Some(place) = places.try_take() {
+        return place;
     }
     server.counters.full.add(1);
     if let Some(held_back) = server.throttle.pass() {
-        let most = server.config.max_connections;
+        let taken = places.taken();
         let advice = "raise gateway.max_connections, or find out who holds so many";
         warn!(
-            most,
-            held_back, advice, "all connections are taken: the next ones wait"
+            taken,
+            held_back, advice, "all connections are taken: those idle longest are closed"
         );
     }
-    Arc::clone(places).acquire_owned().await.ok()
+    places.take().await
 }
 
 async fn watch_files(handle: &Handle) {
@@ -279,11 +281,11 @@ async fn watch_files(handle: &Handle) {
 }
 
 /// Waits for what is in flight, and cuts the rest. How many connections that were.
-async fn drain(server: &Server, places: &Semaphore) -> usize {
+async fn drain(server: &Server, places: &Places) -> usize {
     server.tasks.close();
     let patience = server.config.drain_timeout();
     let in_time = tokio::time::timeout(patience, server.tasks.wait()).await;
-    let left = most_connections(&server.config).saturating_sub(places.available_permits());
+    let left = places.taken();
     server.cut.cancel();
     if in_time.is_err() {
         warn!(

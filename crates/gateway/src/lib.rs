@@ -9,6 +9,7 @@
 //! | [`identity`] | who asks |
 //! | [`kubevigil_record::layer`] | the events; everything inside is audited |
 //! | [`refuse`] | answers whoever was not recognised |
+//! | [`crowd`] | sends requests away that are too many |
 //! | [`impersonate`] | in whose name somebody asks |
 //! | [`forward`] | to the upstream and back |
 //!
@@ -51,6 +52,7 @@ pub mod arrival;
 mod config;
 mod connection;
 mod counters;
+pub mod crowd;
 mod either;
 pub mod forward;
 mod gateway;
@@ -58,6 +60,7 @@ pub mod identity;
 pub mod impersonate;
 mod peer;
 pub mod refuse;
+mod room;
 mod stack;
 mod workers;
 

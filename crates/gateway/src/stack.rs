@@ -1,5 +1,6 @@
 //! The services of a request, put together from the settings.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use kubevigil_kubeconfig::{Access, AccessError};
@@ -11,6 +12,7 @@ use tower_layer::Layer as _;
 use crate::arrival::{Arrival, ArrivalLayer, ArrivalLimits};
 use crate::config::{GatewayConfig, UpstreamConfig};
 use crate::counters::GatewayCounters;
+use crate::crowd::{CrowdLayer, Crowded};
 use crate::forward::{Forward, ForwardLimits};
 use crate::gateway::BindError;
 use crate::identity::{
@@ -18,15 +20,18 @@ use crate::identity::{
 };
 use crate::impersonate::{Impersonate, ImpersonateLayer};
 use crate::refuse::{Refuse, RefuseLayer};
+use crate::room::Room;
 
 /// All services, outermost first. What is refused inside of the audit service is recorded, what is turned away outside is not.
-pub(crate) type Stack = Arrival<Authenticate<AuditService<Refuse<Impersonate<Forward>>>>>;
+pub(crate) type Stack = Arrival<Authenticate<AuditService<Refuse<Crowded<Impersonate<Forward>>>>>>;
 
 /// What stacks are made of. All connections share it.
 pub(crate) struct Parts {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) auditing: Arc<Auditing>,
+    pub(crate) room: Room,
     arrival: ArrivalLayer,
+    crowd: CrowdLayer,
     impersonate: ImpersonateLayer,
     forward: Forward,
 }
@@ -48,12 +53,19 @@ impl Parts {
         }
         let reviewer = has_say.then(|| reviewer(&access)).transpose()?;
         let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
+        let room = Room::within(config, kubevigil_connections::raise_limit());
+        let usual = ForwardLimits::default();
+        // Each thread keeps its own.
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let limits = ForwardLimits {
             connect: config.connect_timeout(),
-            ..ForwardLimits::default()
+            idle_connections: usual.idle_connections.min(room.requests / processors),
+            ..usual
         };
         Ok(Self {
             arrival: arrival(config, counters),
+            crowd: CrowdLayer::new(room.requests, room.long_running, Arc::clone(counters)),
+            room,
             authenticator: Arc::new(authenticator),
             auditing,
             impersonate: ImpersonateLayer::new(mode, reviewer.as_ref())?,
@@ -61,8 +73,11 @@ impl Parts {
         })
     }
 
+    /// A stack with upstream connections of its own.
     pub(crate) fn stack(&self) -> Stack {
-        let refuse = RefuseLayer.layer(self.impersonate.layer(self.forward.clone()));
+        let forward = self.forward.apart();
+        let crowd = self.crowd.layer(self.impersonate.layer(forward));
+        let refuse = RefuseLayer.layer(crowd);
         let audit = AuditLayer::new(Arc::clone(&self.auditing)).layer(refuse);
         let authenticate = AuthenticateLayer::new(Arc::clone(&self.authenticator)).layer(audit);
         self.arrival.layer(authenticate)

@@ -83,6 +83,8 @@ impl GatewayConfig {
             ("stall_timeout_seconds", self.stall_timeout_seconds),
             ("idle_timeout_seconds", self.idle_timeout_seconds),
             ("max_connections", self.max_connections as u64),
+            ("max_requests", self.max_requests as u64),
+            ("max_long_running", self.max_long_running as u64),
             ("max_headers", self.max_headers as u64),
             ("max_streams", u64::from(self.max_streams)),
         ];
@@ -266,7 +268,7 @@ mod tests {
         let schema = schemars::schema_for!(GatewayConfig).to_value();
         let own = schema["properties"].as_object().unwrap();
         let upstream = schema["$defs"]["UpstreamConfig"]["properties"].as_object();
-        assert_eq!((own.len(), upstream.unwrap().len()), (16, 5));
+        assert_eq!((own.len(), upstream.unwrap().len()), (18, 5));
         for (name, setting) in own.iter().chain(upstream.unwrap()) {
             let described = setting["description"].is_string();
             assert!(described, "{name} has no description");

@@ -98,6 +98,31 @@ async fn further_connections_wait_until_there_is_a_place() {
 }
 
 #[tokio::test]
+async fn whoever_idles_longest_makes_room_but_nobody_who_is_busy() {
+    let stage = Stage::with(|config| config.max_connections = 3).await;
+    let mut watch = stage.connect().await;
+    watch
+        .send(b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    watch.until("{}").await;
+    let (mut silent, mut idle) = (stage.connect().await, stage.connect().await);
+    idle.send(ASK).await;
+    idle.until("{}\n").await;
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+    let mut fresh = Vec::new();
+    for _ in 0..2 {
+        let mut wire = stage.connect().await;
+        wire.send(ASK).await;
+        wire.until("{}\n").await;
+        fresh.push(wire);
+    }
+    assert!(silent.closes_within(Duration::from_secs(1)).await);
+    assert!(idle.closes_within(Duration::from_secs(1)).await);
+    assert!(!watch.closes_within(Duration::from_millis(300)).await);
+    assert_eq!(stage.handle.counters().full.get(), 2);
+}
+
+#[tokio::test]
 async fn a_body_that_stands_still_ends_its_request() {
     let stage = Stage::with(|config| config.stall_timeout_seconds = 1).await;
     let mut wire = stage.connect().await;
@@ -129,4 +154,45 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut_off_unless_it_follows_
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(slow_readers(), 1);
     assert!(!follower.some().await.is_empty());
+}
+
+#[tokio::test]
+async fn requests_that_are_too_many_are_sent_away_and_recorded() {
+    let stage = Stage::with(|config| {
+        config.max_requests = 2;
+        config.max_long_running = 2;
+    })
+    .await;
+    // One caller may have half of them.
+    for path in ["/api/v1/pods?watch=1", "/a?watch=1"] {
+        let mut inside = stage.connect().await;
+        inside
+            .send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+            .await;
+        inside.until("{}").await;
+        let ask = format!("GET {path}&second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let answer = stage.send(ask.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(
+            answer.ends_with("Too many requests, please try again later.\n"),
+            "{answer}"
+        );
+        let recorded = format!("ResponseComplete {path}&second 429");
+        eventually("an event", || stage.log.lines().contains(&recorded)).await;
+        drop(inside);
+        let again = || async {
+            let mut wire = stage.connect().await;
+            wire.send(ask.as_bytes()).await;
+            wire.some().await.starts_with("HTTP/1.1 200 ")
+        };
+        let mut answered = false;
+        for _ in 0..40 {
+            answered = answered || again().await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert!(answered, "there is room again");
+    }
+    assert!(stage.handle.counters().sent_away.get() >= 2);
+    assert!(stage.upstream.seen().len() >= 4);
 }
