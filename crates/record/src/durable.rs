@@ -7,8 +7,8 @@
 //!
 //! What that costs, and what follows from it:
 //!
-//! - An event that cannot be kept fails its request, at every stage ([`Sink::must_keep`]): the disk is full, too much waits, the event
-//!   cannot be written. `blocking-strict` does that for the first stage only, and then answers requests whose end nobody records.
+//! - An event that cannot be kept fails its request, at every stage ([`Sink::must_keep`]): the disk is full, too much waits. One that is
+//!   too large, or has bodies that cannot be written, is kept without them ([`crate::shorten`]). `blocking-strict` does that for the first stage only, and then answers requests whose end nobody records.
 //! - Nothing unread is ever deleted. What bounds the disk is [`DurableOptions::max_waiting_bytes`]: beyond it events are
 //!   refused, with an error that says so, until the backend has caught up. What is delivered is deleted, at the latest a minute and a
 //!   segment of 16 MiB later. On a disk that is full before that, 2 MiB are kept back with which the backend can go on.
@@ -47,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use crate::durable::courier::Courier;
 use crate::durable::figures::Counters;
 use crate::durable::reserve::Reserve;
+use crate::shorten::{LONGEST_LINE, written};
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
 
 pub use crate::durable::delivers::{Delivers, DeliveryError, Pace};
@@ -194,8 +195,8 @@ impl Durable {
         let mut faults = Ok(());
         let mut payloads: Vec<Bytes> = Vec::with_capacity(events.len());
         for event in events {
-            match self.backend.encode(event) {
-                Ok(payload) => payloads.push(payload),
+            match written(event, LONGEST_LINE, |event| self.backend.encode(event)) {
+                Ok((payload, _)) => payloads.push(payload),
                 Err(fault) => faults = Err(fault),
             }
         }

@@ -82,6 +82,7 @@ pub mod log;
 pub mod metrics;
 pub mod policy_file;
 pub mod request;
+pub mod shorten;
 pub mod sink;
 pub mod truncate;
 pub mod webhook;

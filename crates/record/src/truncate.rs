@@ -1,8 +1,9 @@
 //! Events cut down to a size (spec 10).
 //!
-//! Too large an event loses its bodies and says so in an annotation; if it is still too large it is dropped and counted, and nobody else
-//! learns of it. That is the server's rule; only a sink that must keep everything lets the caller know. The annotation goes to a copy here, so that a second backend that does not
-//! truncate writes what there was.
+//! Too large an event loses its bodies and says so in an annotation; if it is still too large it is dropped and counted, and nobody
+//! else learns of it. That is the server's rule; before a sink that must keep everything it is cut down further instead
+//! ([`crate::shorten`]), since clients choose how large their events are. The annotation goes to a copy here, so that a second
+//! backend that does not truncate writes what there was.
 
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use async_trait::async_trait;
 
 use crate::encode::json_line;
 use crate::event::AuditEvent;
+use crate::shorten::{to_fit, without_bodies};
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
 
 /// The annotation of an event without its bodies.
 pub const TRUNCATED: &str = "audit.k8s.io/truncated";
 
-const TOO_LARGE: &str = "the event is longer than truncate-max-event-size even without its bodies";
+const UNWRITABLE: &str = "the event cannot be written as JSON";
 
 /// The flags `--audit-*-truncate-*`; sizes in bytes of JSON with the line feed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,16 +57,16 @@ impl<S: Sink> Truncate<S> {
     /// The event as it may be handed on, and its size; `None` when it may not, or cannot be written at all.
     fn fit(&self, event: &Arc<AuditEvent>) -> Option<(Arc<AuditEvent>, usize)> {
         let limit = self.options.max_event_size;
+        if self.must_keep() {
+            let event = to_fit(event, limit);
+            let size = size_of(&event)?;
+            return Some((event, size));
+        }
         let size = size_of(event)?;
         if size <= limit || !event.may_have_bodies() {
             return (size <= limit).then(|| (Arc::clone(event), size));
         }
-        let mut event = AuditEvent::clone(event);
-        event.request_object = None;
-        event.response_object = None;
-        event
-            .annotations
-            .insert(TRUNCATED.to_owned(), "true".to_owned());
+        let event = without_bodies(event);
         let size = size_of(&event)?;
         (size <= limit).then(|| (Arc::new(event), size))
     }
@@ -88,7 +90,7 @@ impl<S: Sink> Sink for Truncate<S> {
                     "an audit event is too large and was lost"
                 );
                 if self.must_keep() {
-                    result = Err(SinkError::new("truncate", TOO_LARGE));
+                    result = Err(SinkError::new("truncate", UNWRITABLE));
                 }
                 continue;
             };

@@ -58,6 +58,15 @@ struct Written {
     tail: Option<Tail>,
 }
 
+/// What was there already.
+#[derive(Default)]
+struct Passed {
+    /// How many of the first lines.
+    known: usize,
+    /// Behind them stands something that is no line of ours.
+    is_strange: bool,
+}
+
 impl LogDelivery {
     /// Makes the file's folder (0700) and the file (0600) if they are not there.
     ///
@@ -193,7 +202,12 @@ impl Written {
     }
 
     fn deliver(&mut self, lines: &[Bytes]) -> io::Result<usize> {
-        let delivered = self.pass_over(lines).and_then(|known| {
+        let delivered = self.pass_over(lines).and_then(|passed| {
+            let Passed { known, is_strange } = passed;
+            if is_strange {
+                // What comes behind would not be found again there by the next life, if this one ends before it is settled.
+                return Ok(known);
+            }
             let rest = lines.get(known..).unwrap_or_default();
             Ok(known + self.append(rest, known > 0)?)
         });
@@ -204,34 +218,37 @@ impl Written {
     }
 
     /// How many of the first lines are in the file already, the last of them perhaps only now.
-    fn pass_over(&mut self, lines: &[Bytes]) -> io::Result<usize> {
+    fn pass_over(&mut self, lines: &[Bytes]) -> io::Result<Passed> {
         let entered = self.file.enter(now())?;
+        let mut passed = Passed::default();
         let Some(first) = lines.first() else {
-            return Ok(0);
+            return Ok(passed);
         };
         if entered.is_new && entered.is_regular {
             let file = File::open(self.file.path())?;
             self.tail = Some(Tail::find(file, entered.inode, self.here, first)?);
         }
-        let mut known = 0;
-        while let (Some(tail), Some(line)) = (&mut self.tail, lines.get(known)) {
+        while let (Some(tail), Some(line)) = (&mut self.tail, lines.get(passed.known)) {
             let met = tail.meet(line)?;
             let is_torn = met == Met::Other && tail.is_torn()?;
             match met {
-                Met::Whole => known += 1,
+                Met::Whole => passed.known += 1,
                 Met::Part(length) => {
                     self.tail = None;
                     self.file.add(line.get(length..).unwrap_or_default())?;
-                    known += 1;
+                    passed.known += 1;
                 }
-                Met::Other => self.tail = None,
+                Met::Other => {
+                    passed.is_strange = tail.is_strange();
+                    self.tail = None;
+                }
             }
             if is_torn {
                 self.file.add(b"\n")?;
             }
         }
         self.arrive(entered.inode);
-        Ok(known)
+        Ok(passed)
     }
 
     /// Appends lines up to where the file has to be put aside; how many.

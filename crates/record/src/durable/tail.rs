@@ -37,6 +37,8 @@ pub(super) struct Tail {
     file: File,
     at: u64,
     end: u64,
+    /// The next line is nowhere, though the file goes on behind the mark.
+    is_lost: bool,
 }
 
 /// What stands where a line might be.
@@ -55,7 +57,12 @@ impl Tail {
     /// it at its beginning.
     pub(super) fn find(file: File, inode: u64, mark: Mark, line: &[u8]) -> io::Result<Self> {
         let end = file.metadata()?.len();
-        let mut tail = Self { file, at: end, end };
+        let mut tail = Self {
+            file,
+            at: end,
+            end,
+            is_lost: false,
+        };
         let candidates = if inode == mark.inode {
             [mark.offset, 0]
         } else {
@@ -68,6 +75,7 @@ impl Tail {
             }
         }
         tail.at = end;
+        tail.is_lost = true;
         Ok(tail)
     }
 
@@ -83,6 +91,11 @@ impl Tail {
             self.at += line.len() as u64;
         }
         Ok(met)
+    }
+
+    /// Whether something that is no line of ours stands behind the mark.
+    pub(super) fn is_strange(&self) -> bool {
+        self.is_lost || self.at < self.end
     }
 
     /// Whether the file ends in the middle of a line.
