@@ -4,7 +4,7 @@
 //! too, and every name is allowed, each client can; kube-apiserver does not start like that either. Authorities are the same when
 //! their keys are, and an authority that the proxy's authority signed counts, since its clients lead up to both.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use kubevigil_tls::{CredentialsError, Pem, PemSource};
 use x509_parser::certificate::X509Certificate;
@@ -63,8 +63,8 @@ impl Authority {
     }
 }
 
-fn read(setting: &'static str, path: &PathBuf) -> Result<Vec<Authority>, IdentityError> {
-    let source = PemSource::File(path.clone());
+fn read(setting: &'static str, path: &Path) -> Result<Vec<Authority>, IdentityError> {
+    let source = PemSource::File(path.to_owned());
     let certificates = source
         .read()
         .map_err(CredentialsError::from)
