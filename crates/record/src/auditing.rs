@@ -6,12 +6,15 @@
 mod budget;
 mod counters;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use kubevigil_audit::policy::{Policy, PolicyLevel};
 use kubevigil_audit::time::Timestamp;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -63,6 +66,8 @@ pub struct Auditing {
     budget: Arc<Budget>,
     clock: Clock,
     open: TaskTracker,
+    /// Turns to work on large bodies, which is nothing but computing: half of the processors are left to the requests.
+    large_bodies: Semaphore,
 }
 
 impl Auditing {
@@ -73,6 +78,7 @@ impl Auditing {
 
     /// The same with limits and a clock of the caller's choice.
     pub fn with(policy: Policy, sink: Arc<dyn Sink>, limits: Limits, clock: Clock) -> Arc<Self> {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         Arc::new(Self {
             policy: ArcSwap::from_pointee(policy),
             must_keep: sink.must_keep(),
@@ -82,6 +88,7 @@ impl Auditing {
             budget: Arc::new(Budget::new(limits.recorded_bodies_in_all)),
             clock,
             open: TaskTracker::new(),
+            large_bodies: Semaphore::new(processors.div_ceil(2)),
         })
     }
 
@@ -160,6 +167,12 @@ impl Auditing {
     /// Memory for copies: none at first.
     pub(crate) fn share(&self) -> Share {
         Share::of(&self.budget)
+    }
+
+    /// Waits for a turn to work on a large body, which lasts until it is dropped.
+    pub(crate) async fn large_body(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.large_bodies.acquire().await.ok()
     }
 
     /// While it lives, [`Self::settle`] waits.

@@ -116,8 +116,13 @@ impl BodyCopy {
         &self.bytes
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// How many bytes have to be worked on; of a compressed body anything can come out.
+    pub(super) fn weight(&self) -> usize {
+        if self.is_gzip {
+            usize::MAX
+        } else {
+            self.bytes.len()
+        }
     }
 
     /// Without its content encoding. Not if it has another one, ends early, or is too long.

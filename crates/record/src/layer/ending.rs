@@ -40,19 +40,21 @@ pub(super) struct Ending {
 impl Ending {
     /// Makes the events and hands them over.
     pub(super) async fn tell(self, auditing: &Arc<Auditing>) -> Result<(), SinkError> {
-        let concluded = if self.size() < LARGE {
-            self.conclude(auditing)
-        } else {
+        let concluded = if self.is_large() {
+            let _turn = auditing.large_body().await;
             let inside = Arc::clone(auditing);
             let concluded = spawn_blocking(move || self.conclude(&inside)).await;
             concluded.map_err(|error| lost(auditing, &error))?
+        } else {
+            self.conclude(auditing)
         };
         concluded.hand_over(auditing).await
     }
 
-    fn size(&self) -> usize {
-        let copies = [&self.request, &self.answer];
-        copies.into_iter().flatten().map(BodyCopy::len).sum()
+    fn is_large(&self) -> bool {
+        let copies = [&self.request, &self.answer].into_iter().flatten();
+        let weights = copies.map(BodyCopy::weight);
+        weights.fold(0, usize::saturating_add) >= LARGE
     }
 
     fn conclude(mut self, auditing: &Auditing) -> Concluded {

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -202,4 +203,34 @@ async fn a_hundred_big_answers_share_one_budget() {
     drop(events);
     notes.forget();
     assert_eq!(auditing.recorded_bytes(), 0);
+}
+
+/// A few kilobytes can be megabytes of JSON, and the thread of their connection has other requests to serve.
+#[test]
+fn large_and_compressed_answers_are_read_where_it_may_block() {
+    for (headers, body, expected) in [
+        ("", list(10), false),
+        ("", list(300_000), true),
+        ("content-encoding=gzip", gzip(&list(10)), true),
+    ] {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build();
+        let waits = runtime.unwrap().block_on(async {
+            let notes = Arc::new(Notes::new());
+            let auditing = auditing(BODIES, &notes);
+            // Nothing else can block now.
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let blocked = tokio::task::spawn_blocking(move || released.recv());
+            let mut reading = Box::pin(recorded(&auditing, &notes, headers, body));
+            let patience = Duration::from_millis(100);
+            let waits = tokio::time::timeout(patience, &mut reading).await.is_err();
+            drop(release);
+            assert!(blocked.await.unwrap().is_err());
+            if waits {
+                assert!(reading.await.is_some());
+            }
+            waits
+        });
+        assert_eq!(waits, expected, "{headers}");
+    }
 }
