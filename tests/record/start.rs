@@ -59,6 +59,24 @@ fn a_port_in_use_is_named_with_what_to_do() {
 }
 
 #[test]
+fn an_upstream_that_is_the_gateway_itself_is_refused() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let place = Place::new()
+        .with_log()
+        .with(&[&format!("--secure-port={}", free.port())]);
+    place.write(
+        "upstream.yaml",
+        &crate::gate::kubeconfig(&format!("http://{free}")),
+    );
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("round and round"), "{log}");
+}
+
+#[test]
 fn a_log_that_cannot_be_written_keeps_the_gateway_from_starting() {
     let place = Place::new().with(&["--audit-log-path={}/policy.yaml/audit.log"]);
     let (code, log) = failure(&mut place.command());

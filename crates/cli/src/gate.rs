@@ -5,6 +5,7 @@
 
 pub(crate) mod backends;
 mod files;
+mod itself;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,9 @@ impl Gate {
         );
         let policy = LivePolicy::new(loaded, Arc::clone(&auditing));
         let drain = Duration::from_secs(options.gateway.drain_timeout_seconds);
+        let upstream = options.gateway.upstream.clone();
         let gateway = Gateway::bind(options.gateway, Arc::clone(&auditing)).await?;
+        itself::refuse(&upstream, gateway.address())?;
         let record = RecordMetrics {
             auditing,
             errors,
@@ -127,11 +130,7 @@ impl Gate {
             tokio::time::sleep(self.drain + LAST_EVENTS).await;
         };
         tokio::select! {
-            drained = self.gateway.serve(stop.clone()) => {
-                if drained.cut > 0 {
-                    tracing::warn!(connections = drained.cut, "requests took too long to end and were cut off");
-                }
-            }
+            _ = self.gateway.serve(stop.clone()) => {}
             () = out_of_time => tracing::warn!(
                 "a backend did not take all events in time; what only its queue held is lost, what mode durable holds is sent after the next start"
             ),

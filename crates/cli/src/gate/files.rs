@@ -69,11 +69,15 @@ impl Problems {
             self.of("gateway.tls", credentials);
         }
         let identity = &gateway.identity;
-        let front_proxy = identity.front_proxy.as_ref().map(|proxy| &proxy.ca);
+        let client_ca = identity
+            .client_ca
+            .as_ref()
+            .filter(|_| identity.front_proxy.is_none());
+        self.of("gateway.identity.front_proxy", identity.check_front_proxy());
         let authorities = [
             ("gateway.upstream.ca", upstream.ca.as_ref()),
-            ("gateway.identity.client_ca", identity.client_ca.as_ref()),
-            ("gateway.identity.front_proxy.ca", front_proxy),
+            // The check of the front proxy has read both.
+            ("gateway.identity.client_ca", client_ca),
         ];
         for (key, path) in authorities {
             let tried = path.map(|path| Authorities::load(path.clone()));

@@ -1,10 +1,16 @@
 //! `kubevigil record --check`: what would run, without running it. And the same words for the start.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
+use kubevigil_audit::policy::PolicyFile;
+use kubevigil_diagnostics::render_text;
 use kubevigil_gateway::identity::{IdentityConfig, IdentityMode};
 use kubevigil_gateway::{GatewayConfig, UpstreamConfig};
+use kubevigil_plan::KubernetesVersion;
+use kubevigil_plan::check::check as check_policy;
 
 use super::mistakes::fail;
 use super::settings::Settings;
@@ -21,6 +27,10 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     let problems = check_files(&gate.policy, &gate.gateway, &gate.backends);
     let problems: Vec<String> = problems.into_iter().map(|(_, problem)| problem).collect();
     fail(&problems, "mistakes in files")?;
+    if let Ok(Some(advice)) = gate.gateway.identity.check_front_proxy() {
+        terminal::warn(advice);
+    }
+    say_of_policy(&gate.policy);
     let mut out = anstream::stdout().lock();
     for line in describe(settings) {
         writeln!(out, "{line}")?;
@@ -33,6 +43,18 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     };
     writeln!(out, "listens on {scheme}://{}", gateway.listen)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What its author would regret of a policy that is valid: what `policy check` finds.
+fn say_of_policy(path: &Path) {
+    let Ok(text) = fs::read_to_string(path) else {
+        return;
+    };
+    let file = PolicyFile::read(&path.display().to_string(), &text);
+    let findings = check_policy(&file, KubernetesVersion::DEFAULT);
+    if !findings.is_empty() {
+        terminal::say(render_text(&findings, true).trim_end());
+    }
 }
 
 /// What runs, a sentence a part.

@@ -55,6 +55,18 @@ pub(super) fn left_out(arguments: &IdentityArgs, mode: IdentityChoice) -> Option
     })
 }
 
+/// What is lost when the gateway alone judges tokens of service accounts, in the words of a warning.
+pub(super) fn never_looked_up(
+    arguments: &IdentityArgs,
+    mode: IdentityChoice,
+) -> Option<&'static str> {
+    let verifies = !arguments.service_account_issuer.is_empty();
+    (verifies && mode == IdentityChoice::Impersonate).then_some(
+        "tokens of service accounts are verified by their signature alone: those of deleted service accounts, pods and secrets work \
+         until they expire (--service-account-lookup means nothing here); without --service-account-issuer, --token-review asks the API server",
+    )
+}
+
 fn front_proxy(arguments: &FrontProxyArgs) -> Option<FrontProxyConfig> {
     let ca = given(arguments.requestheader_client_ca_file.as_deref())?.to_owned();
     let usual = FrontProxyConfig::new(ca);

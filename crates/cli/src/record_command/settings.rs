@@ -84,6 +84,7 @@ fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
         ),
         request_timeout_seconds: arguments.serving.request_timeout.as_secs(),
         drain_timeout_seconds: operation.drain_timeout.as_secs(),
+        max_requests: max_requests(&arguments.serving, defaults.max_requests, mistakes),
         max_connections: operation
             .max_connections
             .unwrap_or(defaults.max_connections),
@@ -94,6 +95,27 @@ fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
             .recorded_bodies_max_bytes
             .unwrap_or(defaults.recorded_bodies_max_bytes),
         ..defaults
+    }
+}
+
+/// Short requests at once: kube-apiserver counts those that change something apart, with 400 and 200 as defaults.
+fn max_requests(arguments: &ServingArgs, default: usize, mistakes: &mut Mistakes) -> usize {
+    let reading = arguments.max_requests_inflight;
+    let changing = arguments.max_mutating_requests_inflight;
+    if reading.is_none() && changing.is_none() {
+        return default;
+    }
+    let flags = [
+        ("max-requests-inflight", reading.unwrap_or(400)),
+        ("max-mutating-requests-inflight", changing.unwrap_or(200)),
+    ];
+    for (flag, value) in flags {
+        let problem = format!("is {value}, and must not be negative; 0 means no limit");
+        mistakes.unless(value >= 0, flag, problem);
+    }
+    match flags.map(|(_, value)| usize::try_from(value).unwrap_or_default()) {
+        [0, _] | [_, 0] => usize::MAX,
+        [reading, changing] => reading.saturating_add(changing),
     }
 }
 
@@ -245,6 +267,11 @@ fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
         &arguments.identity,
         arguments.upstream.identity,
     ));
+    if let Some(warning) =
+        identity_flags::never_looked_up(&arguments.identity, arguments.upstream.identity)
+    {
+        warnings.push(warning.to_owned());
+    }
     if nobody_is_recognised {
         warnings.push(
             "nothing says how to recognise who asks, so requests with a token are refused: --token-review asks the API server whose it is"
@@ -317,6 +344,23 @@ mod tests {
             numbers.map(|key| config[key].as_u64().unwrap()),
             [120, 3, 4, 5, 6]
         );
+    }
+
+    #[test]
+    fn requests_at_once_are_those_of_both_kinds() {
+        let cases = [
+            ("", 1000),
+            ("--max-requests-inflight=1000", 1200),
+            ("--max-mutating-requests-inflight=50", 450),
+            (
+                "--max-requests-inflight=3 --max-mutating-requests-inflight=4",
+                7,
+            ),
+            ("--max-requests-inflight=0", usize::MAX as u64),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(config(line)["max_requests"], expected, "{line}");
+        }
     }
 
     #[test]

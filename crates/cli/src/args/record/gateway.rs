@@ -33,7 +33,7 @@ pub(crate) struct UpstreamArgs {
 /// How the API server learns who asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum IdentityChoice {
-    /// The client's Authorization header goes on untouched.
+    /// The client's bearer token goes on, and the API server judges it once more.
     Passthrough,
     /// The gateway's own credentials, with Impersonate-* headers.
     Impersonate,
@@ -58,6 +58,13 @@ pub(crate) struct ServingArgs {
     /// How long a request may take that is no watch, log, exec or the like.
     #[arg(long, value_name = "DURATION", default_value = "1m0s", value_parser = go::duration)]
     pub(crate) request_timeout: Duration,
+    /// Requests at once that change nothing; 0 for no limit. Together with the next one it limits all short requests; without both,
+    /// 1000 may be under way.
+    #[arg(long, value_name = "REQUESTS", value_parser = go::integer)]
+    pub(crate) max_requests_inflight: Option<i64>,
+    /// Requests at once that change something; 0 for no limit.
+    #[arg(long, value_name = "REQUESTS", value_parser = go::integer)]
+    pub(crate) max_mutating_requests_inflight: Option<i64>,
 }
 
 /// Who is recognised.
@@ -67,7 +74,7 @@ pub(crate) struct IdentityArgs {
     /// Let in who shows no credentials, as system:anonymous.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) anonymous_auth: bool,
-    /// Ask the API server who a token belongs to (TokenReview), with the gateway's credentials. Answers are kept for a short while.
+    /// Ask the API server whose a token is (TokenReview), with the gateway's credentials. A good answer is kept for two minutes.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) token_review: bool,
     /// Authorities of client certificates: the common name is the user, organisations are groups.

@@ -51,7 +51,7 @@ pub(in crate::run::metrics) const GATEWAY: &[Metric<GatewayCounters>] = &[
     }),
     counter(
         "gateway_full",
-        "Times that a connection had to wait for a place",
+        "Times that there was no place left for a connection",
         |g| g.full.get(),
     ),
     counter(
@@ -73,6 +73,11 @@ pub(in crate::run::metrics) const GATEWAY: &[Metric<GatewayCounters>] = &[
         "gateway_stalled_bodies",
         "Requests whose body stood still for too long",
         |g| g.stalled_bodies.get(),
+    ),
+    counter(
+        "gateway_sent_away",
+        "Requests answered with 429 because there were too many at once",
+        |g| g.sent_away.get(),
     ),
     counter(
         "gateway_reloads",
