@@ -118,6 +118,7 @@ fn check(request: &Sent) -> bool {
 fn ordinary_requests_come_through() {
     let requests = [
         "GET /api/v1/pods",
+        "GET http://gateway#part",
         "GET /api/v1/pods\nimpersonate-user:jane",
         "!GET /api/v1/pods\nauthorization:Bearer jane",
         "!GET /api/v1/pods?watch=1\nimpersonate-user:system:serviceaccount:dev:web\nimpersonate-extra-a:b",

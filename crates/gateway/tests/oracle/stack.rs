@@ -194,8 +194,9 @@ fn look<B>(request: &Request<B>) -> Seen {
     let forward_as = request.extensions().get::<ForwardAs>();
     let written = forward_as.is_some_and(|user| user.write(&mut headers).is_ok());
     let names = request.headers().keys();
+    let target = request.uri().path_and_query();
     Seen {
-        target: request.uri().to_string(),
+        target: target.map_or(String::new(), |target| target.as_str().to_owned()),
         audit_id: bytes(request.headers(), "audit-id").unwrap_or_default(),
         user: bytes(&headers, "impersonate-user").filter(|_| written),
         impersonates: names
