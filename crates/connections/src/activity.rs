@@ -32,6 +32,7 @@ struct State {
     first_byte: Option<u8>,
     severed: bool,
     handed_over: bool,
+    turned_out: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -73,6 +74,7 @@ impl Activity {
             first_byte: None,
             severed: false,
             handed_over: false,
+            turned_out: false,
             reader: None,
             writer: None,
         };
@@ -131,6 +133,18 @@ impl Activity {
     /// The connection was upgraded: it is in use until it ends, whatever passes.
     pub fn hand_over(&self) {
         self.lock().handed_over = true;
+    }
+
+    /// The place is needed for somebody else: not even the rest of a header is waited for.
+    pub(crate) fn turn_out(&self) {
+        self.lock().turned_out = true;
+    }
+
+    /// Whether a connection that is to end waits for nothing but the rest of a header: one that was turned out (`at_once`), or any.
+    pub(crate) fn may_break_off(&self, at_once: bool) -> bool {
+        let state = self.lock();
+        let in_header = state.in_flight == 0 && state.header_since.is_some();
+        in_header && (state.turned_out || !at_once)
     }
 
     /// Ends reading and writing with an error, now and from now on.

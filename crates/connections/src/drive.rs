@@ -22,7 +22,7 @@ pub enum End {
 }
 
 /// Runs a connection. When `stop` is cancelled, or when it has been idle for long enough, it takes no more requests and ends with the
-/// last answer.
+/// last answer. A header that is not complete by then is waited for a moment.
 pub async fn drive<C: Connection>(
     connection: C,
     activity: &Activity,
@@ -39,8 +39,14 @@ pub async fn drive<C: Connection>(
             () = stop.cancelled(), if !closing => {
                 closing = true;
                 connection.as_mut().finish();
+                if activity.may_break_off(true) {
+                    return End::Finished(Ok(()));
+                }
             }
             _ = look.tick() => match activity.overdue(patience) {
+                None if closing && activity.may_break_off(false) => {
+                    return End::Finished(Ok(()));
+                }
                 None => {}
                 Some(Overdue::Idle) if !closing => {
                     closing = true;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
 
-/// Whoever came in a moment ago is not idle yet.
+/// Whoever came in a moment ago is not idle yet, unless its address holds more than half of the places.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// How long to wait for a place before the next one is asked to go.
@@ -104,13 +104,15 @@ impl Places {
         for held in taken.connections.values() {
             *by_address.entry(held.address).or_default() += 1;
         }
-        let idle = taken.connections.values().filter_map(|held| {
+        let those_idle = taken.connections.values().filter_map(|held| {
             let idle = held.activity.idle_for()?;
-            let may_go = idle >= SETTLED && !held.stop.is_cancelled();
-            let neighbours = by_address.get(&held.address);
+            let neighbours = by_address.get(&held.address).copied().unwrap_or_default();
+            let has_time = idle < SETTLED && neighbours <= self.most / 2;
+            let may_go = !has_time && !held.stop.is_cancelled();
             may_go.then_some(((neighbours, idle), held))
         });
-        if let Some((_, held)) = idle.max_by_key(|(order, _)| *order) {
+        if let Some((_, held)) = those_idle.max_by_key(|(order, _)| *order) {
+            held.activity.turn_out();
             held.stop.cancel();
         }
     }
@@ -203,7 +205,6 @@ mod tests {
             stop.cancelled().await;
             drop(seat);
         });
-        tokio::time::advance(SETTLED).await;
         sit(&places, TWO).await;
         assert_eq!(places.taken(), 0);
     }
@@ -212,7 +213,7 @@ mod tests {
     async fn who_has_just_come_or_was_upgraded_stays() {
         let places = Places::new(2);
         let new = sit(&places, ONE).await;
-        let upgraded = sit(&places, ONE).await;
+        let upgraded = sit(&places, TWO).await;
         upgraded.activity.hand_over();
         places.close_one();
         assert!(!new.stop.is_cancelled());

@@ -180,10 +180,8 @@ impl Connection {
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.server.counters.handshake_failures.add(1);
-        let advice = match self.activity.speaks_tls() {
-            Some(false) => "the client speaks plain HTTP: its kubeconfig must say https",
-            _ => "",
-        };
+        let advice = (self.activity.speaks_tls() == Some(false))
+            .then_some("the client speaks plain HTTP: its kubeconfig must say https");
         if let Some(held_back) = self.server.throttle.pass() {
             let (peer, problem) = (self.address, error.to_string());
             warn!(%peer, ?problem, held_back, advice, "TLS handshake failed");

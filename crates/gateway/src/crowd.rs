@@ -2,8 +2,11 @@
 //!
 //! Each of them holds a connection to the upstream, and HTTP/2 lets one client have hundreds on each of its own. A kube-apiserver has
 //! the same limit (`--max-requests-inflight`), answers with the same words, and also records who was sent away. It does not limit
-//! watches; a gateway, to which each is a connection, has to. Whoever holds half of the places gets no more, so that
-//! nobody locks everybody out: users are told apart by name, whoever has none by address.
+//! watches; a gateway, to which each is a connection, has to.
+//!
+//! A caller gets another place only while more are free than it holds: alone at most half of them, two greedy ones a third each,
+//! and so on, so that there is always one for somebody new. A fixed share would be too small for a user that runs on every node, or too
+//! large where a few share the whole between them. Users are told apart by name, whoever has none by address.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -41,12 +44,12 @@ struct Crowd {
 
 struct Group {
     most: usize,
-    inside: Mutex<Inside>,
+    inside: Mutex<Counts>,
     hasher: RandomState,
 }
 
 #[derive(Default)]
-struct Inside {
+struct Counts {
     all: usize,
     /// By the hash of the caller, which takes no memory for long names.
     callers: HashMap<u64, usize>,
@@ -91,11 +94,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(ticket) = Ticket::take(&self.crowd, &request) else {
             self.crowd.counters.sent_away.add(1);
             return EitherFuture::own(too_many());
         };
+        let ticket = Inside(Arc::new(ticket));
+        request.extensions_mut().insert(ticket.clone());
         EitherFuture::inner(InsideFuture {
             future: self.inner.call(request),
             ticket: Some(ticket),
@@ -111,7 +116,11 @@ fn too_many() -> Response<OwnBody> {
     answer
 }
 
-/// A request is inside while this lives.
+/// An extension of a request: it counts until every clone is dropped. Whoever goes on for longer than the answer, as a tunnel does,
+/// keeps one.
+#[derive(Clone)]
+pub struct Inside(#[expect(dead_code, reason = "it is held for its end")] Arc<Ticket>);
+
 struct Ticket {
     crowd: Arc<Crowd>,
     is_long_running: bool,
@@ -171,12 +180,12 @@ impl Group {
 
     fn enter(&self, caller: u64) -> bool {
         let mut inside = self.lock();
-        if inside.all >= self.most {
+        let all = inside.all;
+        if all >= self.most {
             return false;
         }
         let own = inside.callers.entry(caller).or_default();
-        // Of one place everybody may have all.
-        if *own >= self.most.div_ceil(2) {
+        if *own >= self.most.saturating_sub(all) {
             return false;
         }
         *own += 1;
@@ -195,7 +204,7 @@ impl Group {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, Counts> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -205,7 +214,7 @@ pin_project! {
     pub struct InsideFuture<F> {
         #[pin]
         future: F,
-        ticket: Option<Ticket>,
+        ticket: Option<Inside>,
     }
 }
 
@@ -228,7 +237,7 @@ pin_project! {
     pub struct InsideBody<B> {
         #[pin]
         inner: B,
-        ticket: Option<Ticket>,
+        ticket: Option<Inside>,
     }
 }
 
@@ -262,18 +271,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_gets_more_than_half_and_all_no_more_than_there_are() {
+    fn greedy_callers_leave_room_for_new_ones() {
         let group = Group::new(5);
         let enter = |caller| group.enter(caller);
         assert_eq!(
             [enter(1), enter(1), enter(1), enter(1)],
             [true, true, true, false]
         );
-        assert_eq!([enter(2), enter(2), enter(2)], [true, true, false]);
-        assert!(!enter(3));
+        assert_eq!([enter(2), enter(2)], [true, false]);
+        assert_eq!([enter(3), enter(3)], [true, false]);
+        assert!(!enter(4), "all are taken");
         group.leave(1);
-        assert!(enter(3));
-        for caller in [1, 1, 2, 2, 3] {
+        assert!(enter(4));
+        for caller in [1, 1, 2, 3, 4] {
             group.leave(caller);
         }
         assert_eq!(group.lock().all, 0);

@@ -44,7 +44,7 @@ pub(super) fn make_origin_form<B>(request: &mut Request<B>) -> Result<(), Turned
         return Ok(());
     }
     match text {
-        "*" if is_plain && request.method() == Method::OPTIONS => Err(TurnedAway::Options),
+        "*" if request.method() == Method::OPTIONS => Err(TurnedAway::Options),
         // `http://host?query`
         _ if !is_plain && (text.is_empty() || text.starts_with('?')) => {
             set(request, &format!("/{text}"))

@@ -83,18 +83,23 @@ async fn headers_within_the_limits_reach_the_upstream() {
 }
 
 #[tokio::test]
-async fn further_connections_wait_until_there_is_a_place() {
+async fn where_all_are_busy_further_connections_wait() {
     let stage = Stage::with(|config| config.max_connections = 2).await;
-    let (mut one, _two) = (stage.connect().await, stage.connect().await);
-    one.send(ASK).await;
-    one.until("{}\n").await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut wire = stage.connect().await;
+        wire.send(b"GET /api/v1/pods?watch=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await;
+        wire.until("{}").await;
+        busy.push(wire);
+    }
     let mut third = stage.connect().await;
     third.send(ASK).await;
     let early = tokio::time::timeout(Duration::from_millis(300), third.0.read_u8());
     assert!(early.await.is_err(), "no place yet");
-    drop(one);
+    busy.pop();
     third.until("{}\n").await;
-    assert!(stage.handle.counters().full.get() >= 1);
+    assert_eq!(stage.handle.counters().full.get(), 1);
 }
 
 #[tokio::test]
@@ -120,6 +125,40 @@ async fn whoever_idles_longest_makes_room_but_nobody_who_is_busy() {
     assert!(idle.closes_within(Duration::from_secs(1)).await);
     assert!(!watch.closes_within(Duration::from_millis(300)).await);
     assert_eq!(stage.handle.counters().full.get(), 2);
+}
+
+#[tokio::test]
+async fn half_a_header_keeps_nobody_else_out() {
+    let stage = Stage::with(|config| config.max_connections = 4).await;
+    let mut partial = Vec::new();
+    for _ in 0..4 {
+        let mut wire = stage.connect().await;
+        wire.send(b"GET /x").await;
+        partial.push(wire);
+    }
+    let fresh = stage.send(b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let fresh = tokio::time::timeout(Duration::from_secs(2), fresh).await;
+    assert!(fresh.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_tunnel_counts_until_it_ends() {
+    let stage = Stage::with(|config| config.max_long_running = 2).await;
+    let path = "/api/v1/namespaces/a/pods/b/exec?command=ls";
+    let ask = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+    );
+    let mut tunnel = stage.connect().await;
+    tunnel.send(ask.as_bytes()).await;
+    tunnel.until("101 Switching").await;
+    let second = stage.send(ask.as_bytes()).await;
+    assert!(second.starts_with("HTTP/1.1 429 "), "{second}");
+    drop(tunnel);
+    let ended = format!("ResponseComplete {path} 101");
+    eventually("the end", || stage.log.lines().contains(&ended)).await;
+    let mut third = stage.connect().await;
+    third.send(ask.as_bytes()).await;
+    third.until("101 Switching").await;
 }
 
 #[tokio::test]

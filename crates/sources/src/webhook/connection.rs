@@ -135,10 +135,8 @@ impl Connection {
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.service.counters.handshake_failures.add(1);
-        let advice = match self.activity.speaks_tls() {
-            Some(false) => "the client speaks plain HTTP: its kubeconfig must say https",
-            _ => "",
-        };
+        let advice = (self.activity.speaks_tls() == Some(false))
+            .then_some("the client speaks plain HTTP: its kubeconfig must say https");
         if let Some(held_back) = self.service.throttle.pass() {
             let (peer, problem) = (self.peer.address, error.to_string());
             warn!(%peer, ?problem, held_back, advice, "TLS handshake failed");
