@@ -15,6 +15,7 @@ mod headers;
 mod link;
 mod names;
 mod pool;
+mod segments;
 mod tunnel;
 mod upload;
 mod upstream;
@@ -50,6 +51,7 @@ use self::upload::Upload;
 use crate::Peer;
 use crate::answer::OwnBody;
 use crate::arrival::TimeAllowed;
+use crate::crowd::Inside;
 use crate::identity::IdentityMode;
 use crate::impersonate::ForwardAs;
 
@@ -115,6 +117,7 @@ struct Facts {
 struct Upgrade {
     client: OnUpgrade,
     recording: Option<Recording>,
+    inside: Option<Inside>,
 }
 
 impl Forward {
@@ -196,7 +199,7 @@ impl Shared {
     /// The request as the upstream is to see it, but for who asks. Nothing here waits, so that it is no part of the future.
     fn prepare(&self, mut parts: Parts, body: Upload) -> Result<(Request<Upload>, Facts), Failure> {
         let protocol = headers::wanted_upgrade(&parts.headers, parts.version);
-        let facts = Facts::of(&mut parts, &body, protocol.is_some());
+        let facts = Facts::of(&mut parts, &body, protocol.is_some())?;
         let protocol = protocol.filter(|_| facts.upgrade.is_some());
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
         let mut request = Request::new(body);
@@ -307,7 +310,8 @@ impl Shared {
         let upstream = link.into_parts().await.map_err(Failure::Broken)?;
         let upstream = upstream.ok_or(Failure::UnaskedUpgrade)?;
         let hold = upgrade.recording.as_ref().map(Recording::hold);
-        tunnel::join(upgrade.client, upstream, self.drain.clone(), hold);
+        let held = (hold, upgrade.inside);
+        tunnel::join(upgrade.client, upstream, self.drain.clone(), held);
         let (mut parts, _) = answer.into_parts();
         headers::incoming(&mut parts.headers, true);
         parts.version = Version::HTTP_11;
@@ -318,21 +322,24 @@ impl Shared {
 
 impl Facts {
     /// Takes what is needed out of the extensions. A request that nobody set a time for is taken for a long-running one.
-    fn of(parts: &mut Parts, body: &Upload, wants_upgrade: bool) -> Self {
+    fn of(parts: &mut Parts, body: &Upload, wants_upgrade: bool) -> Result<Self, Failure> {
         let allowed = parts.extensions.remove::<TimeAllowed>();
         let patience = allowed.and_then(|TimeAllowed(time)| time);
         let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         // Of most requests nothing more has to be known.
         let info = patience.is_none().then(|| info(parts)).unwrap_or_default();
+        if !segments::are_settled(parts.uri.path(), &info) {
+            return Err(Failure::Dots);
+        }
         let looks_on = info.verb == "watch" && info.subresource.is_empty();
         let is_harmless = is_safe && (patience.is_some() || looks_on);
-        Self {
+        Ok(Self {
             patience,
             may_repeat: is_harmless && body.is_empty() && !wants_upgrade,
             is_proxied: info.verb == "proxy" || info.subresource == "proxy",
             upgrade: wants_upgrade.then(|| Upgrade::of(parts)).flatten(),
             user: parts.extensions.remove(),
-        }
+        })
     }
 }
 
@@ -341,6 +348,7 @@ impl Upgrade {
         Some(Self {
             client: parts.extensions.remove()?,
             recording: parts.extensions.remove(),
+            inside: parts.extensions.remove(),
         })
     }
 }

@@ -20,6 +20,8 @@ use crate::impersonate::Unwritable;
 pub(super) enum Failure {
     #[error("the request's target is no path")]
     Target,
+    #[error("the request's path has `.` or `..` as a segment")]
+    Dots,
     #[error("nobody decided in whose name the request goes on")]
     NoUser,
     #[error(transparent)]
@@ -65,7 +67,7 @@ impl Failure {
     /// What the client is told; the log is told more, and loudly unless it is the client who can bring it about.
     pub(super) fn told(&self) -> Response<OwnBody> {
         match self {
-            Self::Target | Self::Unwritable(_) | Self::Body(_) => {
+            Self::Target | Self::Dots | Self::Unwritable(_) | Self::Body(_) => {
                 debug!(error = %self, "a request cannot be sent on");
             }
             _ => warn!(error = %self, "a request was not answered by the upstream"),
@@ -91,6 +93,11 @@ impl Failure {
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
                 "the request's target is no path",
+            ),
+            Self::Dots => (
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "the request's path has `.` or `..` as a segment, which servers read in different ways",
             ),
             Self::Body(_) => (
                 StatusCode::BAD_REQUEST,
