@@ -7,7 +7,7 @@ use kubevigil_diagnostics::{Diagnostic, Severity};
 use kubevigil_tls::CredentialsError;
 use url::Url;
 
-use crate::client::{self, Client};
+use crate::client::{self, Client, Course};
 use crate::cluster::Cluster;
 use crate::credentials::Credentials;
 use crate::file::{CODE, Kubeconfig, Missing};
@@ -214,16 +214,26 @@ impl Access {
     ///
     /// When it cannot be made, which no kubeconfig that was read brings about.
     pub fn http_client(&self) -> Result<reqwest::Client, AccessError> {
-        client::http_client(self)
+        client::http_client(self, Course::AsGo)
     }
 
-    /// A client that proves itself with each request.
+    /// A client that proves itself with each request, and asks this server and no other: a redirect is an answer like any other, and
+    /// the proxy is the kubeconfig's or none.
     ///
     /// # Errors
     ///
     /// As [`Access::http_client`].
     pub fn client(&self) -> Result<Client, AccessError> {
-        Client::new(self.clone())
+        Client::new(self.clone(), Course::Straight)
+    }
+
+    /// A client that proves itself with each request, and goes where redirects and the environment's proxy lead, as the clients of Go do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::http_client`].
+    pub fn following_client(&self) -> Result<Client, AccessError> {
+        Client::new(self.clone(), Course::AsGo)
     }
 
     fn read(path: &Path, context: Option<&str>) -> Result<Kubeconfig, AccessError> {

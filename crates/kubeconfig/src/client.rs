@@ -33,9 +33,19 @@ const PONG: Duration = Duration::from_secs(15);
 /// What a server reads of who asks.
 const AGENT: &str = concat!("kubevigil/", env!("CARGO_PKG_VERSION"));
 
+/// Where requests may end up besides the server that is named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Course {
+    /// Nowhere: neither a redirect nor a proxy of the environment may see what is asked, nor answer it.
+    Straight,
+    /// Where redirects lead, by the environment's proxy, as Go does it.
+    AsGo,
+}
+
 /// An HTTP client of one server, that proves itself with each request.
 pub struct Client {
     access: Access,
+    course: Course,
     /// The client, and the version of the client certificate that its connections may speak for.
     current: ArcSwap<(u64, reqwest::Client)>,
 }
@@ -55,11 +65,12 @@ pub enum ClientError {
 }
 
 impl Client {
-    pub(crate) fn new(access: Access) -> Result<Self, AccessError> {
+    pub(crate) fn new(access: Access, course: Course) -> Result<Self, AccessError> {
         let version = access.credentials.certificate_version();
-        let client = http_client(&access)?;
+        let client = http_client(&access, course)?;
         Ok(Self {
             access,
+            course,
             current: ArcSwap::from_pointee((version, client)),
         })
     }
@@ -108,7 +119,7 @@ impl Client {
         if current.0 == version {
             return Ok(current.1.clone());
         }
-        let client = http_client(&self.access)?;
+        let client = http_client(&self.access, self.course)?;
         self.current.store(Arc::new((version, client.clone())));
         Ok(client)
     }
@@ -122,7 +133,7 @@ impl Client {
             url.set_path(&joined);
         }
         url.set_query(target.and_then(PathAndQuery::query));
-        if let Some(name) = other_name(&self.access) {
+        if let Some(name) = other_name(&self.access, self.course) {
             let _ = url.set_host(Some(&name));
         }
         url
@@ -130,7 +141,7 @@ impl Client {
 }
 
 /// See [`Access::http_client`].
-pub(crate) fn http_client(access: &Access) -> Result<reqwest::Client, AccessError> {
+pub(crate) fn http_client(access: &Access, course: Course) -> Result<reqwest::Client, AccessError> {
     let mut config = match &access.tls {
         Some(_) => access.client_config(true)?,
         None => tls::config_for_any(),
@@ -144,13 +155,16 @@ pub(crate) fn http_client(access: &Access) -> Result<reqwest::Client, AccessErro
         .http2_keep_alive_timeout(PONG)
         .http2_keep_alive_while_idle(true)
         .tls_backend_preconfigured(config);
+    if course == Course::Straight {
+        builder = builder.redirect(reqwest::redirect::Policy::none());
+    }
     if let Some(proxy) = &access.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone()).map_err(AccessError::Client)?;
         builder = builder.proxy(proxy);
-    } else if is_this_machine(&access.server) {
+    } else if course == Course::Straight || is_this_machine(&access.server) {
         builder = builder.no_proxy();
     }
-    if let (Some(name), Some(host)) = (other_name(access), access.server.host_str()) {
+    if let (Some(name), Some(host)) = (other_name(access, course), access.server.host_str()) {
         let host = host.trim_matches(['[', ']']).to_owned();
         builder = builder.dns_resolver(Renamed { name, host });
     }
@@ -168,11 +182,12 @@ fn is_this_machine(server: &Url) -> bool {
 }
 
 /// The name to ask for instead of the host, if no proxy needs the host.
-fn other_name(access: &Access) -> Option<String> {
+fn other_name(access: &Access, course: Course) -> Option<String> {
     let ServerName::DnsName(name) = access.tls.as_ref()?.server_name()? else {
         return None;
     };
-    let is_direct = access.proxy.is_none() && (is_this_machine(&access.server) || !has_proxy());
+    let ignores_environment = course == Course::Straight || is_this_machine(&access.server);
+    let is_direct = access.proxy.is_none() && (ignores_environment || !has_proxy());
     let is_other = access.server.host_str() != Some(name.as_ref());
     (is_direct && is_other).then(|| name.as_ref().to_owned())
 }

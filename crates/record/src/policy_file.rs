@@ -8,6 +8,8 @@
 //! - A broken file changes nothing. It is said once, with everything that is wrong with it, and counted.
 //! - A file that is being written may be a valid policy at that moment, with half of its rules. So what is new counts
 //!   only when it is the same a moment later.
+//! - The policy of the start leaves no event, only its digest in this process's log: whoever may restart a process with other files can
+//!   also restart it without recording.
 //! - Whoever may change the policy can hide what comes next, so the change is an event like any other, sent before
 //!   the new policy is in force. If a sink says that it lost the event, the old policy stays and the change is tried again.
 
@@ -180,6 +182,7 @@ impl LivePolicy {
     /// Goes on from the policy that `auditing` was made with.
     pub fn new(loaded: LoadedPolicy, auditing: Arc<Auditing>) -> Arc<Self> {
         loaded.warn();
+        tracing::info!(file = %loaded.path.display(), digest = loaded.digest, "the audit policy is in force");
         Arc::new(Self {
             path: loaded.path,
             auditing,

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
@@ -117,6 +118,44 @@ async fn a_proxy_of_the_environment_is_used_but_not_for_this_machine() {
 async fn in_another_environment() {
     if let Some(path) = env::var_os(KUBECONFIG) {
         let access = Access::load(path.as_ref(), None).unwrap();
-        assert_eq!(ask(&access.client().unwrap()).await, Ok(200));
+        assert_eq!(ask(&access.following_client().unwrap()).await, Ok(200));
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_a_way() {
+    let elsewhere = Server::start(&["127.0.0.1"]).await;
+    let (port, asked) = redirect(elsewhere.port).await;
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "current-context: a\ncontexts: [{{name: a, context: {{cluster: c}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\n"
+    );
+    let path = folder.path().join("config");
+    std::fs::write(&path, text).unwrap();
+    let access = Access::load(&path, None).unwrap();
+    assert_eq!(ask(&access.client().unwrap()).await, Ok(307));
+    assert!(elsewhere.seen().is_empty());
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    // It is followed, to where nobody is trusted.
+    assert!(ask(&access.following_client().unwrap()).await.is_err());
+}
+
+/// A server that sends everybody on; how many it sent.
+async fn redirect(to: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+            let answer = format!(
+                "HTTP/1.1 307 Go\r\nLocation: https://127.0.0.1:{to}/healthz\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (port, asked)
 }

@@ -67,7 +67,7 @@ impl WebhookSink {
         initial_backoff: Duration,
         counters: Arc<ErrorCounters>,
     ) -> Result<Self, AccessError> {
-        let receiver = Receiver::Named(access.client()?);
+        let receiver = Receiver::Named(access.following_client()?);
         Ok(Self::to(receiver, initial_backoff, counters))
     }
 }
