@@ -47,11 +47,11 @@ pub struct GatewayConfig {
     /// Most connections at once. When all places are taken, a new client gets the place of the one that is idle longest, of the
     /// address that has most; where all are busy it waits. This and the next two are less where the limit of open files is.
     pub max_connections: usize,
-    /// Most short requests at once, half of them of one caller; what is beyond is answered with 429 and recorded
-    /// (`--max-requests-inflight`).
+    /// Most short requests at once; what is beyond is answered with 429 and recorded (`--max-requests-inflight`). A caller gets another
+    /// place only while more are free than it holds.
     pub max_requests: usize,
-    /// Most watches, logs and other long-running requests at once, half of them of one caller; what is beyond is answered with 429 and
-    /// recorded. Each holds a connection to the upstream.
+    /// Most watches, logs, tunnels and other long-running requests at once, shared out in the same way. Each holds a connection to
+    /// the upstream.
     pub max_long_running: usize,
     /// Most bytes of a request's header, its first line included; larger ones are answered with 431. A kube-apiserver takes
     /// 1 MiB, but no client needs it. Paths with their query are limited to 65,534 bytes in any case (414).
