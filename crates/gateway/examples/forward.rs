@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kubevigil_gateway::Peer;
+use kubevigil_gateway::arrival::TimeAllowed;
 use kubevigil_gateway::forward::{Forward, ForwardLimits, Upstream, UpstreamIdentity};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ForwardLimits::default(),
         CancellationToken::new(),
     );
+    let allowed = TimeAllowed(Some(Duration::from_secs(60)));
     loop {
         let (stream, address) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -40,6 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(allowed);
             forward.clone().call(request)
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -327,7 +327,10 @@ impl Facts {
         let patience = allowed.and_then(|TimeAllowed(time)| time);
         let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         // Of most requests nothing more has to be known.
-        let info = patience.is_none().then(|| info(parts)).unwrap_or_default();
+        let info = match patience {
+            Some(_) => RequestInfo::default(),
+            None => info(parts),
+        };
         if !segments::are_settled(parts.uri.path(), &info) {
             return Err(Failure::Dots);
         }

@@ -1,6 +1,6 @@
 //! Bodies of any size pass in constant memory, and slow readers make nobody buffer.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
 

@@ -1,10 +1,11 @@
 //! One connection to the upstream, driven by whoever uses it.
 //!
-//! Hyper splits a connection into a handle and a task that moves the bytes. Here no such task is spawned: the request's own
-//! future moves the bytes while it waits for the answer's head, and the answer's body does so while it is read. So a request
-//! stays on one thread and wakes nobody but itself; a reader that stops reading stops the upstream; and a client that goes
-//! away closes the upstream's connection at once. Letting a spawned task do it (what hyper-util's client does) costs two
-//! wake-ups across threads for every message.
+//! Hyper splits a connection into a handle and a future that moves the bytes. Here that future is not spawned: the request's
+//! own moves the bytes while it waits for the answer's head, and the answer's body does so while it is read. So a request
+//! stays on one thread; a reader that stops reading stops the upstream; a client that goes away closes the upstream's
+//! connection at once; and what was not sent comes back to be sent again. hyper-util's client takes as many instructions a
+//! request (36,000 without the work on headers, 40,000 here with it), but spawns a task for each connection, wakes it across
+//! threads, and decides by itself what is sent twice.
 
 use std::future::poll_fn;
 use std::pin::pin;

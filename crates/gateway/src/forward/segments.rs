@@ -21,7 +21,7 @@ pub(super) fn are_settled(path: &str, info: &RequestInfo) -> bool {
     };
     let (own, passed_on) = segments.split_at(segments.len().saturating_sub(behind_proxy));
     let is_dots = |segment: &&[u8]| matches!(*segment, b"." | b"..");
-    !own.iter().any(|segment| is_dots(segment)) && stays_inside(passed_on)
+    !own.iter().any(is_dots) && stays_inside(passed_on)
 }
 
 /// Whether going along the segments never leads above their beginning.
