@@ -2,7 +2,12 @@
 //!
 //! A program of its own, because it counts what all of it allocates.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::net::SocketAddr;
 
@@ -98,5 +103,6 @@ async fn a_hundred_megabytes_each_way_take_a_few_of_memory() {
     );
     swallow(&mut reader, ALL).await;
     let grown = MEMORY.peak_usage() - before;
+    eprintln!("{grown} bytes more at the peak");
     assert!(grown < 8 << 20, "{grown} bytes more at the peak");
 }

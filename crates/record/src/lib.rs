@@ -63,6 +63,7 @@
 //! - the objects of requests stand as they were sent; the server writes them anew, without unknown fields and in its own order,
 //!   `DeleteOptions` with the version `meta.k8s.io/__internal`;
 //! - U+FFFD in texts is always written as an escape;
+//! - paths with `.` or `..` as a segment are refused with 400 by the gateway, where a server has its own reasons to refuse them;
 //! - a gateway that asks in the names of others says in its own words why an impersonation is refused;
 //! - a body beyond the limits of memory is left out, and the event marked with `audit.k8s.io/truncated`.
 //!

@@ -129,7 +129,21 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         members: &["responseStatus", "responseObject"],
         even: refused_impersonation,
     },
+    Exception {
+        name: "dots as segments",
+        said: "paths with `.` or `..` as a segment are refused with 400",
+        members: &["responseStatus", "responseObject"],
+        even: |case, pair| {
+            let refused = pair.1["code"] == 400 || pair.1.is_null();
+            nothing(has_dots(case.listed) && refused, pair)
+        },
+    },
 ];
+
+/// Whether the gateway refuses the path.
+pub(super) fn has_dots(listed: &Listed) -> bool {
+    listed.path.contains("/../")
+}
 
 fn clock(_: &Case<'_>, (genuine, ours): Pair) -> Pair {
     let shape = |value: &Value| {
