@@ -308,7 +308,7 @@ impl Daemon {
         self.log()
     }
 
-    /// Kilobytes of memory that are in use.
+    /// Kilobytes of memory that are in use, without the pages of the program itself: those of a build for tests are many.
     pub(crate) fn memory(&self) -> Option<u64> {
         let status = fs::read_to_string(
             Path::new("/proc")
@@ -316,7 +316,7 @@ impl Daemon {
                 .join("status"),
         )
         .ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
         line.split_whitespace().nth(1)?.parse().ok()
     }
 }
