@@ -10,6 +10,7 @@ use http::header::{
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use kubevigil_record::quote::json;
 
 /// The body of an answer that the gateway makes up.
 pub type OwnBody = Full<Bytes>;
@@ -31,7 +32,7 @@ pub fn detailed(
     text.push_str(r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure""#);
     for (key, value) in [("message", message), ("reason", reason)] {
         if !value.is_empty() {
-            text.extend([",\"", key, "\":", &quote(value)]);
+            text.extend([",\"", key, "\":", &json(value)]);
         }
     }
     if let Some(details) = details {
@@ -72,29 +73,6 @@ fn with_type(code: StatusCode, content_type: &'static str, body: String) -> Resp
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length);
     answer
-}
-
-/// A text as JSON, escaped as Go's encoder does it.
-pub(crate) fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\0'..'\u{20}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

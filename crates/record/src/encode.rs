@@ -21,6 +21,7 @@ use crate::encode::object::Object;
 use crate::event::{AuditEvent, ObjectReference, ResponseStatus, UserInfo};
 
 pub use crate::encode::legacy::legacy_line;
+pub(crate) use crate::encode::object::quoted;
 
 /// A list up to its items.
 const LIST: &[u8] = br#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":"#;

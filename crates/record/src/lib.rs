@@ -82,6 +82,7 @@ pub mod layer;
 pub mod log;
 pub mod metrics;
 pub mod policy_file;
+pub mod quote;
 pub mod request;
 pub mod shorten;
 pub mod sink;

@@ -13,11 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kubevigil_record::event::UserInfo;
+use kubevigil_record::quote::{json, literal};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::go::quote;
-use crate::answer;
 use crate::identity::{Budget, Key, Keyed, Remembered, Reviewer, Shared, service_account};
 
 const PATH: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -204,7 +203,7 @@ impl Attributes<'_> {
             group => format!("{}.{group}", self.resource),
         };
         if !self.name.is_empty() {
-            message.extend([" ", &quote(self.name)]);
+            message.extend([" ", &literal(self.name)]);
         }
         message.extend([" is forbidden: ", &self.lacking(caller)]);
         if !reason.is_empty() {
@@ -217,7 +216,7 @@ impl Attributes<'_> {
         ];
         let parts = parts.iter().filter(|(_, value)| !value.is_empty());
         let parts: Vec<String> = parts
-            .map(|(key, value)| format!("\"{key}\":{}", answer::quote(value)))
+            .map(|(key, value)| format!("\"{key}\":{}", json(value)))
             .collect();
         Denied::Forbidden {
             message,
@@ -233,14 +232,14 @@ impl Attributes<'_> {
         };
         let scope = match self.namespace {
             "" => "at the cluster scope".to_owned(),
-            namespace => format!("in the namespace {}", quote(namespace)),
+            namespace => format!("in the namespace {}", literal(namespace)),
         };
         let lacking = format!(
             "User {} cannot {} resource {} in API group {} {scope}",
-            quote(&caller.username),
+            literal(&caller.username),
             self.verb,
-            quote(&resource),
-            quote(self.group),
+            literal(&resource),
+            literal(self.group),
         );
         let lacking = lacking.replace('&', "&amp;");
         lacking.replace('<', "&lt;").replace('>', "&gt;")

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use kubevigil_record::event::UserInfo;
+use kubevigil_record::quote::literal;
 use kubevigil_record::request::text;
 
-use super::go::{quote, quoted_list};
+use super::go::quoted_list;
 use crate::identity::{
     ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, extra_key, says_recognised, service_account,
     service_account_groups,
@@ -123,15 +124,15 @@ fn as_go_writes(user: &UserInfo) -> String {
     let lists = user
         .extra
         .iter()
-        .map(|(key, values)| format!("{}:{}", quote(key), quoted_list(values)));
+        .map(|(key, values)| format!("{}:{}", literal(key), quoted_list(values)));
     let extra = match user.extra.is_empty() {
         true => "(nil)".to_owned(),
         false => format!("{{{}}}", lists.collect::<Vec<_>>().join(", ")),
     };
     format!(
         "&user.DefaultInfo{{Name:{}, UID:{}, Groups:{}, Extra:map[string][]string{extra}}}",
-        quote(&user.username),
-        quote(&user.uid),
+        literal(&user.username),
+        literal(&user.uid),
         quoted_list(&user.groups),
     )
 }

@@ -70,7 +70,7 @@ impl<'o> Object<'o> {
 ///
 /// Go writes a byte that is no UTF-8 as the escape `\ufffd`, a U+FFFD that somebody sent as the character. Events hold both as the
 /// character, and it is written as the escape: broken bytes are what scanners send, and both mean the same to a reader.
-pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
