@@ -10,9 +10,11 @@
 //! | [`Watched`] | a TCP stream that reports what is done with it, and that can be severed from outside |
 //! | [`Activity`], [`Patience`] | what a connection is doing, and whether it has taken too long for it |
 //! | [`drive`] | runs a connection to its end: its own, its time's, or the server's |
+//! | [`Count`] | what happened, for metrics |
 //! | [`Throttle`] | keeps the log readable meanwhile |
 
 mod activity;
+mod count;
 mod descriptors;
 mod drive;
 mod listening;
@@ -22,6 +24,7 @@ mod stream;
 mod throttle;
 
 pub use crate::activity::{Activity, InFlight, Overdue, Patience};
+pub use crate::count::Count;
 pub use crate::descriptors::raise_limit;
 pub use crate::drive::{End, drive};
 pub use crate::listening::{ListenError, accept, listen};

@@ -5,6 +5,7 @@
 //! first. How they look is decided in one place: text with a caret for people ([`render_text`]), JSON for programs
 //! ([`FileReport`]).
 
+mod causes;
 pub mod escape;
 mod excerpt;
 mod render;
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
+pub use crate::causes::with_causes;
 pub use crate::render::render_text;
 pub use crate::report::FileReport;
 pub use crate::suggest::closest;

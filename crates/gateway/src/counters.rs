@@ -1,6 +1,6 @@
 //! What the gateway counts, for the metrics. What becomes of audit events is counted by the auditing.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use kubevigil_connections::Count;
 
 /// Counts since the start of the process.
 #[derive(Debug, Default)]
@@ -27,20 +27,4 @@ pub struct GatewayCounters {
     pub reloads: Count,
     /// Changed files that were broken; the old ones stay in use.
     pub failed_reloads: Count,
-}
-
-/// One number that only grows.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// Adds `n`.
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
 }

@@ -65,6 +65,7 @@ mod stack;
 mod workers;
 
 pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
-pub use crate::counters::{Count, GatewayCounters};
+pub use crate::counters::GatewayCounters;
 pub use crate::gateway::{BindError, Drained, Gateway, Handle, ReloadError};
 pub use crate::peer::Peer;
+pub use kubevigil_connections::Count;

@@ -191,15 +191,3 @@ impl Sink for WebhookSink {
         failure.map_or(Ok(()), |failure| Err(SinkError::new("webhook", failure)))
     }
 }
-
-/// An error with what caused it: the text of the outermost says little.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -1,6 +1,6 @@
 //! What every source counts, for the metrics page and for the report at the end of a run.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+pub use kubevigil_connections::Count;
 
 use crate::Batch;
 
@@ -33,21 +33,5 @@ impl SourceCounters {
         self.batches.add(1);
         self.events.add(batch.events.len() as u64);
         self.bytes.add(bytes.sum());
-    }
-}
-
-/// One number that only grows.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// Adds `n`.
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
     }
 }

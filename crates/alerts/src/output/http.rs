@@ -22,7 +22,7 @@ use crate::alert::Alert;
 use crate::config::{ConfigError, HttpConfig};
 use crate::format::Renderer;
 use crate::identity::AlertId;
-use kubevigil_diagnostics::escape;
+use kubevigil_diagnostics::{escape, with_causes};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -74,7 +74,7 @@ impl HttpOutput {
             // The URL stays out of the reason: webhook URLs often hold a secret.
             Err(error) => Err(DeliveryError::temporary(
                 alerts.len(),
-                with_causes(&error.without_url()),
+                harmless(&error.without_url()),
             )),
         }
     }
@@ -121,7 +121,7 @@ fn client(config: &HttpConfig) -> Result<Client, ConfigError> {
             |why: String| ConfigError::new("ca_file", format!("`{}`: {why}", path.display()));
         let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
         let certificates =
-            Certificate::from_pem_bundle(&pem).map_err(|error| unusable(with_causes(&error)))?;
+            Certificate::from_pem_bundle(&pem).map_err(|error| unusable(harmless(&error)))?;
         if certificates.is_empty() {
             return Err(unusable(
                 "holds no certificate; expected certificates in PEM form".to_owned(),
@@ -131,7 +131,7 @@ fn client(config: &HttpConfig) -> Result<Client, ConfigError> {
     }
     builder
         .build()
-        .map_err(|error| ConfigError::new("url", with_causes(&error)))
+        .map_err(|error| ConfigError::new("url", harmless(&error)))
 }
 
 fn url(text: &str) -> Result<Url, ConfigError> {
@@ -189,13 +189,6 @@ fn idempotency_key(alerts: &[Alert]) -> String {
 }
 
 /// An error with all its causes, safe for a terminal.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    escape::terminal(&text).into_owned()
+fn harmless(error: &dyn std::error::Error) -> String {
+    escape::terminal(&with_causes(error)).into_owned()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE};
+use kubevigil_diagnostics::with_causes;
 use kubevigil_kubeconfig::{Client, ClientError};
 use tokio::time::timeout;
 
@@ -111,16 +112,4 @@ fn unanswered(error: ClientError) -> ReviewError {
         ClientError::Request(error) => ReviewError::Unreachable(with_causes(&error.without_url())),
         error => ReviewError::Credentials(error.to_string()),
     }
-}
-
-/// An error with what is behind it: reqwest's own text says only that sending failed.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -18,10 +18,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
+use kubevigil_diagnostics::with_causes;
 use kubevigil_kubeconfig::{Access, AccessError, InCluster, ServerError, server_url};
 use reqwest::{Response, Url};
 
-use super::{WebhookSink, with_causes};
+use super::WebhookSink;
 use crate::sink::ErrorCounters;
 
 /// The longest that a request takes; the server has no flag for it.

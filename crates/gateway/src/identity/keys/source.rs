@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
+use kubevigil_diagnostics::with_causes;
 use reqwest::{Client, redirect};
 use serde::Deserialize;
 use url::Url;
 
 use super::super::config::KeySource;
-use super::super::reviewer::{ReviewError, Reviewer, whole_body, with_causes};
+use super::super::reviewer::{ReviewError, Reviewer, whole_body};
 use super::set::{KeyError, KeySet};
 
 const PATIENCE: Duration = Duration::from_secs(10);
