@@ -280,8 +280,9 @@ async fn a_log_that_rotates_all_the_time_is_read_whole_through_restarts() {
     running.stop().await;
     let ids: Vec<usize> = place.ids().iter().map(|id| id.parse().unwrap()).collect();
     let mut seen = BTreeSet::new();
-    let repeated = ids.iter().filter(|id| !seen.insert(**id)).count();
-    assert_eq!((seen.len(), repeated), (EVENTS, 0));
+    let repeated: Vec<_> = ids.iter().filter(|id| !seen.insert(**id)).collect();
+    let between = (repeated.first(), repeated.last());
+    assert_eq!((seen.len(), repeated.len()), (EVENTS, 0), "{between:?}");
     assert!(ids.is_sorted());
 }
 

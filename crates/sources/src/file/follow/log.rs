@@ -138,7 +138,7 @@ impl<F: Handle> Log<F> {
             return Ok(());
         }
         self.search(shared)?;
-        self.add_current(shared)
+        self.add_current(shared, stat.id)
     }
 
     /// Opens what came before the file that has the path now.
@@ -250,8 +250,17 @@ impl<F: Handle> Log<F> {
         Ok(())
     }
 
-    fn add_current<S: FileSystem<File = F>>(&mut self, shared: &mut Shared<S>) -> io::Result<()> {
+    /// Opens the file that has the path, unless it was rotated away while the folder was searched: then what has come in between is not
+    /// among what was found, and the next look begins again.
+    fn add_current<S: FileSystem<File = F>>(
+        &mut self,
+        shared: &mut Shared<S>,
+        id: FileId,
+    ) -> io::Result<()> {
         let opened = shared.open_file(&self.path)?;
+        if opened.stat.id != id {
+            return Ok(());
+        }
         let tracked = shared.open.contains(&opened.stat.id);
         let new = if tracked {
             // The last one has its name back, or another log has this file.
