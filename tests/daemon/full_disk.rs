@@ -24,7 +24,7 @@ fn wait_until_ready(daemon: &mut Daemon, status: u16) {
 
 #[test]
 fn a_full_disk_is_answered_with_503_and_loses_nothing() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("16m") else {
         return;
     };
     let mut setup = Setup::new();
@@ -77,7 +77,7 @@ fn a_full_disk_is_answered_with_503_and_loses_nothing() {
 
 #[test]
 fn alerts_wait_for_room_when_the_outbox_is_full() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("16m") else {
         return;
     };
     let mut setup = Setup::new();
@@ -108,7 +108,7 @@ fn alerts_wait_for_room_when_the_outbox_is_full() {
 
 #[test]
 fn what_was_detected_on_a_full_disk_survives_a_kill() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("16m") else {
         return;
     };
     let mut setup = Setup::new();

@@ -28,6 +28,7 @@ mod receiver;
 mod refused_rules;
 mod reload;
 mod sender;
+#[path = "../small_disk.rs"]
 mod small_disk;
 mod start;
 mod state;

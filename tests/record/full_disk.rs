@@ -30,7 +30,7 @@ fn read_until_refused(daemon: &Daemon, answered: &mut Vec<String>) {
 
 #[test]
 fn in_mode_durable_nothing_is_answered_that_cannot_be_kept() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("16m") else {
         return;
     };
     let place = Place::new().with_log().with(&["--audit-log-mode=durable"]);
@@ -61,7 +61,7 @@ fn in_mode_durable_nothing_is_answered_that_cannot_be_kept() {
 
 #[test]
 fn a_daemon_whose_journal_is_full_lets_requests_fail() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("16m") else {
         return;
     };
     let upstream = Upstream::start();

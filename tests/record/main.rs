@@ -29,7 +29,7 @@ mod requests;
 #[path = "../daemon/sender.rs"]
 #[expect(dead_code, reason = "the daemon's tests use more of it")]
 mod sender;
-#[path = "../daemon/small_disk.rs"]
+#[path = "../small_disk.rs"]
 mod small_disk;
 mod source;
 mod start;

@@ -6,56 +6,15 @@
     reason = "tests"
 )]
 
+#[path = "../../../tests/small_disk.rs"]
+mod small_disk;
+
 use kubevigil_journal::{Health, Journal, NewRecord, Options, Place, ReaderStart, WriteErrorKind};
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A small disk of its own, unmounted at the end.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
-            .arg(dir.path())
-            .stderr(Stdio::null())
-            .status();
-        if mount.is_ok_and(|status| status.success()) {
-            return Some(SmallDisk(dir));
-        }
-        eprintln!("skipped: mounting a small disk needs root");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Fills the disk to the last byte with a file.
-    fn fill(&self) {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.path().join("ballast"))
-            .unwrap();
-        while file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
-    }
-}
+use small_disk::SmallDisk;
 
 fn batch(number: u64) -> Vec<NewRecord> {
     (0..10)
@@ -110,7 +69,7 @@ fn wait_until_good(journal: &Journal) {
 
 #[test]
 fn a_full_disk_refuses_heals_and_loses_nothing() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
     let dir = disk.path().join("journal");
@@ -132,7 +91,7 @@ fn a_full_disk_refuses_heals_and_loses_nothing() {
         "what failed is not there"
     );
 
-    disk.fill();
+    disk.fill(0);
     assert!(journal.append(batch(full)).unwrap().wait().is_err());
     let retry = append_after_room(&journal, &disk, full);
     assert_eq!(numbers(&journal), ten_of_each(retry));
@@ -164,7 +123,7 @@ fn resize(disk: &SmallDisk, size: &str) {
 
 #[test]
 fn commits_fail_on_a_full_disk_and_work_again_with_room() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
     let (journal, _) = Journal::open(disk.path().join("journal"), Options::default()).unwrap();
@@ -172,7 +131,7 @@ fn commits_fail_on_a_full_disk_and_work_again_with_room() {
     let reader = journal.reader("r", ReaderStart::Oldest).unwrap();
     reader.commit(Place::new(0)).unwrap();
 
-    disk.fill();
+    disk.fill(0);
     let state = vec![7; 4 << 20];
     let large = journal.commit_all(&[("r", Place::new(5))], &[("state", &state)]);
     let text = large.unwrap_err().to_string();

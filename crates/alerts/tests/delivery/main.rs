@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "tests"
 )]
 
@@ -18,4 +18,6 @@ mod kills;
 mod memory_log;
 mod peer;
 mod posts;
+#[path = "../../../../tests/small_disk.rs"]
+mod small_disk;
 mod whole;

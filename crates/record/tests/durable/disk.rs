@@ -1,9 +1,6 @@
 //! Disks that run full, below the events that wait and below the log.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,59 +8,12 @@ use kubevigil_record::durable::DurableOptions;
 use kubevigil_record::sink::ErrorCounters;
 
 use crate::receiver::{Receiver, webhook};
+use crate::small_disk::SmallDisk;
 use crate::{DURABLE_LOG, durable, event, log_options, logged, wait_for, wait_until_delivered};
-
-/// A small disk of its own, unmounted at the end.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        if mount.is_ok_and(|status| status.success()) {
-            return Some(Self(folder));
-        }
-        eprintln!("skipped: mounting a small disk needs root");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Fills the disk with a file, down to so many free bytes.
-    fn fill(&self, free: u64) {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.path().join("ballast"))
-            .unwrap();
-        while file.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
-        let length = file.metadata().unwrap().len();
-        file.set_len(length.saturating_sub(free)).unwrap();
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(self.path())
-            .status();
-    }
-}
 
 #[tokio::test]
 async fn a_disk_that_is_full_of_waiting_events_fails_requests_and_heals_by_delivery() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
     let address = Receiver::nobody();
@@ -93,7 +43,7 @@ async fn a_disk_that_is_full_of_waiting_events_fails_requests_and_heals_by_deliv
 
 #[tokio::test]
 async fn requests_go_on_while_there_is_room_again_below_the_waiting_events() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
     let receiver = Receiver::start();
@@ -124,7 +74,7 @@ async fn requests_go_on_while_there_is_room_again_below_the_waiting_events() {
 
 #[tokio::test]
 async fn a_log_without_room_delays_events_and_has_each_whole_and_once_afterwards() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -13,6 +13,8 @@ mod kill;
 mod log;
 mod model;
 mod receiver;
+#[path = "../../../../tests/small_disk.rs"]
+mod small_disk;
 mod webhook;
 
 use std::collections::BTreeMap;

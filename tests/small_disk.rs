@@ -1,4 +1,4 @@
-//! A disk that can run full.
+//! A disk that can run full, for the tests of every crate that writes.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None`, with a message, where it cannot be mounted.
-    pub(crate) fn mount() -> Option<Self> {
+    /// Of this size, as `mount` takes it (`8m`). `None`, with a message, where it cannot be mounted.
+    pub(crate) fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .stderr(Stdio::null())
             .status();
