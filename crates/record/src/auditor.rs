@@ -102,11 +102,6 @@ impl Audit {
         self.decision.level
     }
 
-    /// Whether the request may go on for hours, so that the beginning of its answer is an event of its own.
-    pub fn is_long_running(&self) -> bool {
-        self.long_running
-    }
-
     /// The event of the request's arrival. If a sink refuses it, the request must be answered with 500.
     pub fn received(&self) -> Option<AuditEvent> {
         let time = self.event.request_received?;
@@ -208,15 +203,10 @@ impl Audit {
         }
     }
 
-    /// Whether the status line of the answer is there.
-    pub fn is_answered(&self) -> bool {
-        self.started.is_some()
-    }
-
     /// The client has gone. Hands out what is due; if there was no answer yet, an event that does not say how it ended, because
     /// nobody who looks on from outside can know.
     pub fn abandoned(mut self, now: Timestamp) -> Vec<AuditEvent> {
-        if self.is_answered() {
+        if self.started.is_some() {
             return self.complete(now);
         }
         self.tell_request();

@@ -11,11 +11,10 @@ mod file;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use kubevigil_audit::time::Timestamp;
 
+use crate::auditing::wall_clock;
 use crate::encode::{json_line, legacy_line};
 use crate::event::AuditEvent;
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
@@ -113,7 +112,9 @@ impl LogSink {
                 let written = stdout.write_all(&line).and_then(|()| stdout.flush());
                 written.map_err(|error| error.to_string())
             }
-            Output::File(file) => file.write(&line, now()).map_err(|error| error.to_string()),
+            Output::File(file) => file
+                .write(&line, wall_clock())
+                .map_err(|error| error.to_string()),
         }
     }
 }
@@ -142,13 +143,4 @@ impl Sink for LogSink {
             file.close();
         }
     }
-}
-
-/// The time of day as a timestamp.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let nanoseconds = since.map_or(0, |since| {
-        i128::try_from(since.as_nanos()).unwrap_or_default()
-    });
-    Timestamp { nanoseconds }
 }

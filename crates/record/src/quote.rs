@@ -11,6 +11,20 @@ pub fn json(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// What stands behind the quote that ends a text, of which the one that begins it is taken off already. A backslash takes the meaning from what
+/// follows it.
+pub(crate) fn behind_quote(text: &str) -> Option<&str> {
+    let mut is_escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if !is_escaped => return text.get(at + 1..),
+            b'\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    None
+}
+
 /// A text as a Go string literal (`%q`, `strconv.Quote`).
 pub fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);

@@ -12,7 +12,8 @@ use crate::event::{ObjectReference, UserInfo};
 
 /// The longest user agent that is recorded, in bytes.
 const USER_AGENT_LIMIT: usize = 1024;
-const CUT: &str = "...TRUNCATED";
+/// The end of a text that was cut.
+pub(crate) const CUT: &str = "...TRUNCATED";
 
 /// A request's metadata: what its events have in common.
 #[derive(Clone, Debug, Default)]

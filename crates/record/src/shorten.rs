@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::encode::json_line;
 use crate::event::{AuditEvent, UserInfo};
-use crate::truncate::TRUNCATED;
+use crate::request::CUT;
+use crate::truncate::mark;
 
 /// The longest line that a journal is given, in bytes; a record there may have 64 MiB.
 pub const LONGEST_LINE: usize = 48 * 1024 * 1024;
@@ -19,17 +20,13 @@ pub const LONGEST_LINE: usize = 48 * 1024 * 1024;
 const LONGEST_TEXT: usize = 1024;
 /// The longest list that is left, in entries.
 const LONGEST_LIST: usize = 16;
-const CUT: &str = "...TRUNCATED";
 
-/// The event as it can be written within `limit` bytes of JSON: as it is, without its bodies, or with everything long cut. The last is
-/// given even if it is longer than that.
-pub fn to_fit(event: &Arc<AuditEvent>, limit: usize) -> Arc<AuditEvent> {
-    let fits = |event: &AuditEvent| json_line(event).is_ok_and(|line| line.len() <= limit);
-    if fits(event) {
-        return Arc::clone(event);
-    }
-    let bare = without_bodies(event);
-    Arc::new(if fits(&bare) { bare } else { shortened(bare) })
+/// The event as it can be written within `limit` bytes of JSON, and how many those are: as it is, without its bodies, or with everything
+/// long cut. The last is given even if it is longer than that; `None` if not even that can be written.
+pub fn to_fit(event: &Arc<AuditEvent>, limit: usize) -> Option<(Arc<AuditEvent>, usize)> {
+    let measure = |event: &AuditEvent| json_line(event).map(|line| line.len());
+    let (size, smaller) = first_that_fits(event, limit, measure, |size| *size).ok()?;
+    Some((smaller.map_or_else(|| Arc::clone(event), Arc::new), size))
 }
 
 /// What `write` makes of the event, or of a smaller form of it if that is needed to write at most `limit` bytes. Also whether it was
@@ -43,27 +40,36 @@ pub fn written<E>(
     limit: usize,
     write: impl Fn(&AuditEvent) -> Result<Bytes, E>,
 ) -> Result<(Bytes, bool), E> {
-    if let Some(bytes) = write(event).ok().filter(|bytes| bytes.len() <= limit) {
-        return Ok((bytes, false));
+    let (bytes, smaller) = first_that_fits(event, limit, write, Bytes::len)?;
+    Ok((bytes, smaller.is_some()))
+}
+
+/// What is made of the largest form of the event that fits, or of the smallest; and that form, unless it is the event itself.
+fn first_that_fits<W, E>(
+    event: &AuditEvent,
+    limit: usize,
+    write: impl Fn(&AuditEvent) -> Result<W, E>,
+    length: impl Fn(&W) -> usize,
+) -> Result<(W, Option<AuditEvent>), E> {
+    let fitting = |event: &AuditEvent| write(event).ok().filter(|whole| length(whole) <= limit);
+    if let Some(whole) = fitting(event) {
+        return Ok((whole, None));
     }
     let bare = without_bodies(event);
-    let bytes = match write(&bare) {
-        Ok(bytes) if bytes.len() <= limit => bytes,
-        _ => write(&shortened(bare))?,
-    };
-    Ok((bytes, true))
+    if let Some(whole) = fitting(&bare) {
+        return Ok((whole, Some(bare)));
+    }
+    let short = shortened(bare);
+    Ok((write(&short)?, Some(short)))
 }
 
 /// The event without its bodies, and with the annotation that says so.
 pub fn without_bodies(event: &AuditEvent) -> AuditEvent {
-    let mut annotations = event.annotations.clone();
-    annotations.insert(TRUNCATED.to_owned(), "true".to_owned());
-    AuditEvent {
-        request_object: None,
-        response_object: None,
-        annotations,
-        ..event.clone()
-    }
+    let mut event = event.clone();
+    event.request_object = None;
+    event.response_object = None;
+    mark(&mut event);
+    event
 }
 
 fn shortened(mut event: AuditEvent) -> AuditEvent {
@@ -125,6 +131,7 @@ fn cut(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::truncate::TRUNCATED;
 
     fn event() -> AuditEvent {
         AuditEvent {
@@ -141,9 +148,9 @@ mod tests {
             request_object: Some(Bytes::from_static(b"{}")),
             ..event()
         });
-        assert!(Arc::ptr_eq(&to_fit(&whole, 1024), &whole));
+        assert!(Arc::ptr_eq(&to_fit(&whole, 1024).unwrap().0, &whole));
         let bare = Arc::new(event());
-        assert!(Arc::ptr_eq(&to_fit(&bare, 1 << 20), &bare));
+        assert!(Arc::ptr_eq(&to_fit(&bare, 1 << 20).unwrap().0, &bare));
     }
 
     #[test]
@@ -153,7 +160,8 @@ mod tests {
             response_object: Some(Bytes::from(body)),
             ..event()
         });
-        let found = to_fit(&long, 4096);
+        let (found, size) = to_fit(&long, 4096).unwrap();
+        assert_eq!(size, json_line(&found).unwrap().len());
         assert_eq!(found.response_object, None);
         assert_eq!(found.annotations.get(TRUNCATED).unwrap(), "true");
         assert_eq!(found.source_ips, long.source_ips);
@@ -165,7 +173,7 @@ mod tests {
             request_object: Some(Bytes::from_static(b"no JSON")),
             ..event()
         });
-        assert_eq!(to_fit(&broken, 1 << 20).request_object, None);
+        assert_eq!(to_fit(&broken, 1 << 20).unwrap().0.request_object, None);
         let write = |event: &AuditEvent| json_line(event).map(Bytes::from);
         let (line, is_smaller) = written(&broken, 1 << 20, write).unwrap();
         assert!(is_smaller && !line.is_empty());
@@ -191,7 +199,7 @@ mod tests {
             },
             ..event()
         });
-        let found = to_fit(&long, 100 * 1024);
+        let (found, _) = to_fit(&long, 100 * 1024).unwrap();
         assert!(json_line(&found).unwrap().len() < 700 * 1024);
         assert_eq!(found.user.username, "jane");
         assert_eq!(found.source_ips.last().unwrap(), "10.0.0.1");

@@ -19,6 +19,12 @@ pub const TRUNCATED: &str = "audit.k8s.io/truncated";
 
 const UNWRITABLE: &str = "the event cannot be written as JSON";
 
+/// Says in an event that it does not hold all that it should.
+pub(crate) fn mark(event: &mut AuditEvent) {
+    let mark = (TRUNCATED.to_owned(), "true".to_owned());
+    event.annotations.extend([mark]);
+}
+
 /// The flags `--audit-*-truncate-*`; sizes in bytes of JSON with the line feed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TruncateOptions {
@@ -58,9 +64,7 @@ impl<S: Sink> Truncate<S> {
     fn fit(&self, event: &Arc<AuditEvent>) -> Option<(Arc<AuditEvent>, usize)> {
         let limit = self.options.max_event_size;
         if self.must_keep() {
-            let event = to_fit(event, limit);
-            let size = size_of(&event)?;
-            return Some((event, size));
+            return to_fit(event, limit);
         }
         let size = size_of(event)?;
         if size <= limit || !event.may_have_bodies() {

@@ -58,10 +58,7 @@ pub(crate) fn client_verifier(
         .build()
         .map(|verifier| verifier as Arc<dyn ClientCertVerifier>)
         .map_err(|error| CredentialsError::Authorities {
-            name: match source {
-                PemSource::File(path) => path.display().to_string(),
-                PemSource::Text { name, .. } => name.clone(),
-            },
+            name: source.name(),
             problem: error.to_string(),
         })
 }

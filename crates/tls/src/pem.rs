@@ -52,7 +52,7 @@ impl PemSource {
     }
 
     /// What errors call it.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Text { name, .. } => name.clone(),

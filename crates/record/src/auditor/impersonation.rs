@@ -7,6 +7,7 @@
 //! as a denial.
 
 use crate::event::{AuditEvent, ResponseStatus};
+use crate::quote::behind_quote;
 
 /// Whether the answer to a request shows that the impersonation was denied.
 pub(super) fn is_denied(status: &ResponseStatus, event: &AuditEvent) -> bool {
@@ -48,19 +49,6 @@ fn behind_subject(message: &str) -> Option<&str> {
         None => rest,
     };
     rest.strip_prefix("is forbidden: ")
-}
-
-/// What stands behind the end of a text in Go's quotes.
-fn behind_quote(text: &str) -> Option<&str> {
-    let mut is_escaped = false;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'"' if !is_escaped => return text.get(at + 1..),
-            b'\\' => is_escaped = !is_escaped,
-            _ => is_escaped = false,
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::delivers::{Delivers, DeliveryError, Pace};
 use super::tail::{Mark, Met, Tail};
+use crate::auditing::wall_clock;
 use crate::event::AuditEvent;
-use crate::log::{LogFormat, LogOptions, RotatingFile, WriteError, now};
+use crate::log::{LogFormat, LogOptions, RotatingFile, WriteError};
 use crate::sink::SinkError;
 
 const PLUGIN: &str = "log";
@@ -188,7 +189,7 @@ impl Written {
         let mark = match mark {
             Some(mark) => mark,
             None => {
-                let entered = self.file.enter(now())?;
+                let entered = self.file.enter(wall_clock())?;
                 self.file.leave();
                 Mark {
                     inode: entered.inode,
@@ -219,7 +220,7 @@ impl Written {
 
     /// How many of the first lines are in the file already, the last of them perhaps only now.
     fn pass_over(&mut self, lines: &[Bytes]) -> io::Result<Passed> {
-        let entered = self.file.enter(now())?;
+        let entered = self.file.enter(wall_clock())?;
         let mut passed = Passed::default();
         let Some(first) = lines.first() else {
             return Ok(passed);
@@ -260,7 +261,7 @@ impl Written {
                 if has_new || taken > 0 || self.here != self.settled {
                     break;
                 }
-                let entered = self.file.put_aside(now())?;
+                let entered = self.file.put_aside(wall_clock())?;
                 self.here.inode = entered.inode;
             }
             text.extend_from_slice(line);

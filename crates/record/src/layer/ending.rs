@@ -18,7 +18,7 @@ use crate::auditor::Audit;
 use crate::event::AuditEvent;
 use crate::layer::body_copy::{BodyCopy, LeftOut};
 use crate::sink::SinkError;
-use crate::truncate::TRUNCATED;
+use crate::truncate::mark;
 
 /// From so many bytes on work on bodies is moved away.
 const LARGE: usize = 128 * 1024;
@@ -172,8 +172,7 @@ fn bodies_of(event: &AuditEvent) -> usize {
 /// With the word that the server has for events that were cut down (spec 7).
 fn mark_as_cut(event: &mut AuditEvent) {
     if event.may_have_bodies() {
-        let mark = (TRUNCATED.to_owned(), "true".to_owned());
-        event.annotations.extend([mark]);
+        mark(event);
     }
 }
 

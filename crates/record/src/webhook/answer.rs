@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 
+use crate::quote::behind_quote;
+
 /// A receiver's answer.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -91,16 +93,7 @@ fn behind_value(value: &str) -> Option<&str> {
         let (token, behind) = value.split_at(end.unwrap_or(value.len()));
         return (!token.is_empty()).then_some(behind);
     };
-    let mut is_escaped = false;
-    for (at, character) in inside.char_indices() {
-        match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '"' => return inside.get(at + 1..),
-            _ => {}
-        }
-    }
-    None
+    behind_quote(inside)
 }
 
 fn is_token(text: &str) -> bool {
