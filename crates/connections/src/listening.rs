@@ -14,12 +14,12 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// An address that cannot be listened on. The message says what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}{}", advice(source, *address, setting))]
+#[error("cannot listen on {address}: {problem}{}", advice(problem, *address, setting))]
 pub struct ListenError {
     /// The address asked for.
     pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+    /// What the system says. It is in the text, and so no cause that is told behind it.
+    pub problem: io::Error,
     /// The setting that the address stands in, such as `webhook.listen`.
     setting: &'static str,
 }
@@ -34,9 +34,9 @@ pub async fn listen(
     let named = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
     match named {
         Ok((actual, listener)) => Ok((listener, actual)),
-        Err(source) => Err(ListenError {
+        Err(problem) => Err(ListenError {
             address,
-            source,
+            problem,
             setting,
         }),
     }

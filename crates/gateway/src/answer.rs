@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -72,6 +72,13 @@ fn with_type(code: StatusCode, content_type: &'static str, body: String) -> Resp
     headers.insert(CACHE_CONTROL, no_cache);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length);
+    answer
+}
+
+/// Asks the client to come back in a second.
+pub(crate) fn soon(mut answer: Response<OwnBody>) -> Response<OwnBody> {
+    let second = HeaderValue::from_static("1");
+    answer.headers_mut().insert(RETRY_AFTER, second);
     answer
 }
 

@@ -17,8 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Either;
 use kubevigil_record::layer::{Caller, PeerAddress};
@@ -30,6 +29,7 @@ use crate::answer::{self, OwnBody};
 use crate::arrival::TimeAllowed;
 use crate::counters::GatewayCounters;
 use crate::either::EitherFuture;
+use crate::identity::ANONYMOUS;
 
 /// Sends requests away that are too many, with 429. To stand inside of the audit layer.
 #[derive(Clone)]
@@ -110,10 +110,7 @@ where
 
 fn too_many() -> Response<OwnBody> {
     let message = "Too many requests, please try again later.";
-    let mut answer = answer::text(StatusCode::TOO_MANY_REQUESTS, message);
-    let soon = HeaderValue::from_static("1");
-    answer.headers_mut().insert(RETRY_AFTER, soon);
-    answer
+    answer::soon(answer::text(StatusCode::TOO_MANY_REQUESTS, message))
 }
 
 /// An extension of a request: it counts until every clone is dropped. Whoever goes on for longer than the answer, as a tunnel does,
@@ -168,7 +165,7 @@ impl Group {
     fn caller<B>(&self, request: &Request<B>) -> u64 {
         let extensions = request.extensions();
         match extensions.get::<Caller>() {
-            Some(Caller::Known(user)) if user.username != "system:anonymous" => {
+            Some(Caller::Known(user)) if user.username != ANONYMOUS => {
                 self.hasher.hash_one(&user.username)
             }
             _ => {

@@ -68,4 +68,5 @@ pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
 pub use crate::counters::GatewayCounters;
 pub use crate::gateway::{BindError, Drained, Gateway, Handle, ReloadError};
 pub use crate::peer::Peer;
+pub use crate::stack::check_identity;
 pub use kubevigil_connections::Count;

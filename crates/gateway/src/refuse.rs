@@ -5,8 +5,7 @@
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use kubevigil_record::layer::Caller;
 use tower_layer::Layer;
@@ -70,14 +69,13 @@ fn refusal(status: u16, message: &str) -> Response<OwnBody> {
 }
 
 fn later(code: StatusCode, reason: &str, message: &str) -> Response<OwnBody> {
-    let mut answer = answer::status(code, reason, message);
-    let soon = HeaderValue::from_static("1");
-    answer.headers_mut().insert(RETRY_AFTER, soon);
-    answer
+    answer::soon(answer::status(code, reason, message))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::RETRY_AFTER;
     use http_body_util::{BodyExt as _, Empty};
     use kubevigil_record::event::UserInfo;
     use tower::{ServiceExt as _, service_fn};

@@ -1,6 +1,5 @@
 //! The services of a request, put together from the settings.
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use kubevigil_kubeconfig::{Access, AccessError};
@@ -21,6 +20,7 @@ use crate::identity::{
 use crate::impersonate::{Impersonate, ImpersonateLayer};
 use crate::refuse::{Refuse, RefuseLayer};
 use crate::room::Room;
+use crate::workers;
 
 /// All services, outermost first. What is refused inside of the audit service is recorded, what is turned away outside is not.
 pub(crate) type Stack = Arrival<Authenticate<AuditService<Refuse<Crowded<Impersonate<Forward>>>>>>;
@@ -46,20 +46,13 @@ impl Parts {
     ) -> Result<Self, BindError> {
         let access = access(&config.upstream)?;
         let mode = config.identity.mode;
-        // Over plain HTTP nobody has credentials; such an upstream trusts whoever reaches it.
-        let has_say = access.tls.is_none() || !access.credentials.is_empty();
-        if mode == IdentityMode::Impersonate && !has_say {
-            return Err(BindError::NothingToImpersonateWith);
-        }
-        let reviewer = has_say.then(|| reviewer(&access)).transpose()?;
-        let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
+        let (authenticator, reviewer) = identity(config, &access)?;
         let room = Room::within(config, kubevigil_connections::raise_limit());
         let usual = ForwardLimits::default();
         // Each thread keeps its own.
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let limits = ForwardLimits {
             connect: config.connect_timeout(),
-            idle_connections: usual.idle_connections.min(room.requests / processors),
+            idle_connections: usual.idle_connections.min(room.requests / workers::count()),
             ..usual
         };
         Ok(Self {
@@ -82,6 +75,31 @@ impl Parts {
         let authenticate = AuthenticateLayer::new(Arc::clone(&self.authenticator)).layer(audit);
         self.arrival.layer(authenticate)
     }
+}
+
+/// Reads what the settings say of upstream and identity, as the start does, and keeps nothing.
+///
+/// # Errors
+///
+/// The first thing with which a gateway would not start.
+pub fn check_identity(config: &GatewayConfig) -> Result<(), BindError> {
+    let access = access(&config.upstream)?;
+    identity(config, &access).map(drop)
+}
+
+/// Who finds out who asks, and who is asked about it.
+fn identity(
+    config: &GatewayConfig,
+    access: &Access,
+) -> Result<(Authenticator, Option<Arc<dyn Reviewer>>), BindError> {
+    // Over plain HTTP nobody has credentials; such an upstream trusts whoever reaches it.
+    let has_say = access.tls.is_none() || !access.credentials.is_empty();
+    if config.identity.mode == IdentityMode::Impersonate && !has_say {
+        return Err(BindError::NothingToImpersonateWith);
+    }
+    let reviewer = has_say.then(|| reviewer(access)).transpose()?;
+    let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
+    Ok((authenticator, reviewer))
 }
 
 fn access(upstream: &UpstreamConfig) -> Result<Access, AccessError> {

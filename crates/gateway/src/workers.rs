@@ -39,8 +39,7 @@ impl<T> Workers<T> {
     /// When the system gives no more threads or file descriptors.
     pub(crate) fn start(mut own: impl FnMut() -> T) -> io::Result<Self> {
         let end = CancellationToken::new();
-        let count = thread::available_parallelism().map_or(1, NonZero::get);
-        let workers = (0..count)
+        let workers = (0..count())
             .map(|_| {
                 Ok(Worker {
                     runtime: thread_with_runtime(end.clone())?,
@@ -72,6 +71,11 @@ impl<T> Workers<T> {
         };
         tasks.spawn_on(serving, &worker.runtime);
     }
+}
+
+/// How many threads there are: as many as processors.
+pub(crate) fn count() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 impl Place {

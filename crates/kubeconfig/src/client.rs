@@ -15,11 +15,12 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use rustls_pki_types::ServerName;
-use url::{Host, Url};
+use url::Url;
 
 use crate::access::{Access, AccessError};
 use crate::credentials::CredentialError;
 use crate::resolver::Renamed;
+use crate::server::is_this_machine;
 use crate::tls;
 
 /// How long a request may take with its answer's body.
@@ -161,7 +162,7 @@ pub(crate) fn http_client(access: &Access, course: Course) -> Result<reqwest::Cl
     if let Some(proxy) = &access.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone()).map_err(AccessError::Client)?;
         builder = builder.proxy(proxy);
-    } else if course == Course::Straight || is_this_machine(&access.server) {
+    } else if ignores_environment(access, course) {
         builder = builder.no_proxy();
     }
     if let (Some(name), Some(host)) = (other_name(access, course), access.server.host_str()) {
@@ -171,14 +172,9 @@ pub(crate) fn http_client(access: &Access, course: Course) -> Result<reqwest::Cl
     builder.build().map_err(AccessError::Client)
 }
 
-/// Go asks no proxy of the environment for the way to its own machine.
-fn is_this_machine(server: &Url) -> bool {
-    match server.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+/// Whether no proxy of the environment is asked for the way; Go asks none for its own machine.
+fn ignores_environment(access: &Access, course: Course) -> bool {
+    course == Course::Straight || is_this_machine(&access.server)
 }
 
 /// The name to ask for instead of the host, if no proxy needs the host.
@@ -186,8 +182,7 @@ fn other_name(access: &Access, course: Course) -> Option<String> {
     let ServerName::DnsName(name) = access.tls.as_ref()?.server_name()? else {
         return None;
     };
-    let ignores_environment = course == Course::Straight || is_this_machine(&access.server);
-    let is_direct = access.proxy.is_none() && (ignores_environment || !has_proxy());
+    let is_direct = access.proxy.is_none() && (ignores_environment(access, course) || !has_proxy());
     let is_other = access.server.host_str() != Some(name.as_ref());
     (is_direct && is_other).then(|| name.as_ref().to_owned())
 }

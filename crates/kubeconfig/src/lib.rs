@@ -62,5 +62,5 @@ pub use crate::client::{Client, ClientError};
 pub use crate::credentials::{CredentialError, Credentials};
 pub use crate::file::{CODE, Entry, Kubeconfig, Missing, Unresolved};
 pub use crate::in_cluster::InCluster;
-pub use crate::server::{ServerError, server_url};
+pub use crate::server::{ServerError, is_this_machine, server_url};
 pub use crate::tls::ClientTls;

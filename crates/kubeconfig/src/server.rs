@@ -1,6 +1,6 @@
 //! The server that a cluster names, as client-go makes a URL of it.
 
-use url::Url;
+use url::{Host, Url};
 
 /// A kubeconfig's `server` that nothing can be sent to.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -58,6 +58,16 @@ pub fn server_url(server: &str) -> Result<Url, ServerError> {
     url.set_fragment(None);
     url.set_query(None);
     Ok(url)
+}
+
+/// Whether a URL names the machine that this runs on, so that nobody is on the way to it.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ impl LivePolicy {
             }
             Look::Refused(error) => {
                 self.failed_reloads.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("{error}; the policy before it stays in force");
+                tracing::error!("the policy before stays in force: {error}");
             }
         }
         look

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kubevigil_diagnostics::Severity;
-use kubevigil_gateway::GatewayConfig;
+use kubevigil_gateway::{GatewayConfig, check_identity};
 use kubevigil_kubeconfig::{Access, InCluster};
 use kubevigil_record::policy_file::{LoadedPolicy, PolicyError};
 use kubevigil_tls::{Authorities, ClientCertificates, ServerCredentials, ServerFiles};
@@ -20,6 +20,9 @@ pub(crate) fn check_files(
     let mut problems = Problems(Vec::new());
     problems.of_policy(policy);
     problems.of_gateway(gateway);
+    if let Some(log) = &backends.log {
+        problems.of_log(&log.options.path);
+    }
     if let Some(webhook) = &backends.webhook {
         let pod = InCluster::from_environment();
         let access = Access::load_or_in_cluster(&webhook.kubeconfig, &pod);
@@ -49,7 +52,11 @@ impl Problems {
             .filter(|diagnostic| diagnostic.severity == Severity::Error);
         for error in errors {
             let (line, column) = error.position().unwrap_or((1, 1));
-            let problem = format!("{}:{line}:{column}: {}", file.display(), error.message);
+            let mut problem = format!("{}:{line}:{column}: {}", file.display(), error.message);
+            if let Some(help) = &error.help {
+                problem.push_str("; ");
+                problem.push_str(help);
+            }
             self.0.push(("policy", problem));
         }
     }
@@ -82,6 +89,18 @@ impl Problems {
         for (key, path) in authorities {
             let tried = path.map(|path| Authorities::load(path.clone()));
             self.of(key, tried.transpose());
+        }
+        // What is left are files of keys; the rest of it would be told twice. Whether a pod has its files is seen in the pod.
+        if self.0.is_empty() && !upstream.in_cluster {
+            self.of("gateway.identity", check_identity(gateway));
+        }
+    }
+
+    /// A log that could never be written.
+    fn of_log(&mut self, path: &Path) {
+        if path.is_dir() {
+            let problem = format!("{} is a directory; name a file in it", path.display());
+            self.0.push(("log.path", problem));
         }
     }
 }

@@ -13,6 +13,7 @@ use kubevigil_plan::KubernetesVersion;
 use kubevigil_plan::check::check as check_policy;
 
 use super::mistakes::fail;
+use super::recorder::in_flags;
 use super::settings::Settings;
 use crate::gate::backends::Backends;
 use crate::gate::check_files;
@@ -25,7 +26,8 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let gate = &settings.gate;
     let problems = check_files(&gate.policy, &gate.gateway, &gate.backends);
-    let problems: Vec<String> = problems.into_iter().map(|(_, problem)| problem).collect();
+    let problems = problems.into_iter().map(|(_, problem)| in_flags(&problem));
+    let problems: Vec<String> = problems.collect();
     fail(&problems, "mistakes in files")?;
     if let Ok(Some(advice)) = gate.gateway.identity.check_front_proxy() {
         terminal::warn(advice);

@@ -46,7 +46,7 @@ impl Recorder {
         };
         let gate = Gate::prepare(settings.gate)
             .await
-            .map_err(|error| in_flags(&error))?;
+            .map_err(|error| anyhow::Error::msg(in_flags(&terminal::with_causes(&error))))?;
         Ok(Self {
             gate,
             health,
@@ -114,22 +114,33 @@ impl Recorder {
 }
 
 /// What the gateway says of its configuration, in the words of the command line.
-fn in_flags(error: &anyhow::Error) -> anyhow::Error {
-    const WORDS: [(&str, &str); 5] = [
+pub(super) fn in_flags(text: &str) -> String {
+    // Of two that begin alike, the longer one first.
+    const WORDS: [(&str, &str); 11] = [
         (
             "gateway.identity.mode is impersonate",
             "--identity is impersonate",
         ),
+        (
+            "gateway.identity.service_accounts.keys",
+            "--service-account-key-file",
+        ),
+        ("gateway.identity.oidc.issuer", "--oidc-issuer-url"),
+        ("gateway.identity.oidc", "--oidc-ca-file"),
+        ("gateway.identity.client_ca", "--client-ca-file"),
+        (
+            "gateway.identity.front_proxy",
+            "--requestheader-client-ca-file",
+        ),
+        ("gateway.identity.token_review", "--token-review"),
         ("gateway.listen", "--bind-address and --secure-port"),
         (", or set gateway.upstream.in_cluster", ""),
         ("gateway.upstream.kubeconfig", "--upstream-kubeconfig"),
         ("gateway.upstream", "--upstream"),
     ];
-    let text = terminal::with_causes(error);
-    let text = WORDS
+    WORDS
         .iter()
-        .fold(text, |text, (key, flag)| text.replace(key, flag));
-    anyhow::Error::msg(text)
+        .fold(text.to_owned(), |text, (key, flag)| text.replace(key, flag))
 }
 
 /// What the gateway's own health server answers from.

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use kubevigil_gateway::identity::IdentityConfig;
 use kubevigil_gateway::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
 use kubevigil_kubeconfig::InCluster;
 use url::Url;
@@ -36,7 +36,7 @@ impl Settings {
             mistakes.also(in_flags(&error));
         }
         mistakes.into_result()?;
-        let warnings = warnings(arguments, !recognises_somebody(&gateway.identity));
+        let warnings = warnings(arguments, !gateway.identity.recognises_somebody());
         let state_dir = match &arguments.operation.state_dir {
             Some(folder) => folder.clone(),
             None if backends.need_state() => state_dir::choose(None)?.join("record"),
@@ -82,8 +82,12 @@ fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
             arguments.upstream.identity,
             mistakes,
         ),
-        request_timeout_seconds: arguments.serving.request_timeout.as_secs(),
-        drain_timeout_seconds: operation.drain_timeout.as_secs(),
+        request_timeout_seconds: seconds(
+            "request-timeout",
+            arguments.serving.request_timeout,
+            mistakes,
+        ),
+        drain_timeout_seconds: seconds("drain-timeout", operation.drain_timeout, mistakes),
         max_requests: max_requests(&arguments.serving, defaults.max_requests, mistakes),
         max_connections: operation
             .max_connections
@@ -203,12 +207,11 @@ fn check_upstream(arguments: &RecordArgs, kubeconfig: bool, url: bool, mistakes:
     }
 }
 
-fn recognises_somebody(identity: &IdentityConfig) -> bool {
-    identity.client_ca.is_some()
-        || identity.front_proxy.is_some()
-        || identity.service_accounts.is_some()
-        || identity.token_review.is_some()
-        || !identity.oidc.is_empty()
+/// A time that the gateway counts in seconds.
+fn seconds(flag: &str, time: Duration, mistakes: &mut Mistakes) -> u64 {
+    let is_whole = time.subsec_nanos() == 0;
+    mistakes.unless(is_whole, flag, "must be whole seconds, such as 2s");
+    time.as_secs()
 }
 
 /// A contradiction in the gateway's settings, in the words of the command line.

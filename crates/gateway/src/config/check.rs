@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::{GatewayConfig, UpstreamConfig};
-use crate::identity::IdentityConfig;
 
 /// A setting that cannot work, or that nobody can mean.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -54,7 +53,7 @@ impl GatewayConfig {
             }
             self.check_plain_http()?;
         }
-        if recognises_somebody(&self.identity) {
+        if self.identity.recognises_somebody() {
             return Ok(());
         }
         match (self.identity.anonymous, others_reach_it) {
@@ -115,14 +114,6 @@ fn limit(setting: &'static str, problem: &str) -> ConfigError {
         setting,
         problem: problem.to_owned(),
     }
-}
-
-fn recognises_somebody(identity: &IdentityConfig) -> bool {
-    identity.client_ca.is_some()
-        || identity.front_proxy.is_some()
-        || identity.service_accounts.is_some()
-        || identity.token_review.is_some()
-        || !identity.oidc.is_empty()
 }
 
 impl UpstreamConfig {

@@ -7,12 +7,11 @@
 
 use std::io;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use kubevigil_kubeconfig::CredentialError;
 use tracing::{debug, warn};
 
-use crate::answer::{OwnBody, detailed};
+use crate::answer::{OwnBody, detailed, soon};
 use crate::impersonate::Unwritable;
 
 /// Why there is no answer of the upstream's.
@@ -79,12 +78,11 @@ impl Failure {
         let (code, reason, message) = self.words();
         // The server's own has empty details, too.
         let details = matches!(self, Self::Late).then_some("{}");
-        let mut answer = detailed(code, reason, message, details);
-        if matches!(self, Self::Unreachable(_) | Self::Credentials(_)) {
-            let soon = HeaderValue::from_static("1");
-            answer.headers_mut().insert(RETRY_AFTER, soon);
+        let answer = detailed(code, reason, message, details);
+        match self {
+            Self::Unreachable(_) | Self::Credentials(_) => soon(answer),
+            _ => answer,
         }
-        answer
     }
 
     fn words(&self) -> (StatusCode, &'static str, &'static str) {

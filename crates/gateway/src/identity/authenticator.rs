@@ -1,5 +1,6 @@
 //! All methods together, in the order of kube-apiserver.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,12 +31,10 @@ const PROXY_EXTRA: &str = "x-remote-extra-";
 
 /// Finds out who asks.
 pub struct Authenticator {
-    mode: IdentityMode,
-    anonymous: bool,
     front_proxy: Option<FrontProxy>,
     certificates: Option<Vouchers>,
     tokens: Tokens,
-    /// What is looked at again when files change.
+    /// What does not change, and which files are looked at again.
     config: IdentityConfig,
 }
 
@@ -137,18 +136,11 @@ impl Authenticator {
         let certificates = config.client_ca.clone();
         let certificates = certificates.map(|path| vouchers("client_ca", path));
         Ok(Self {
-            mode: config.mode,
-            anonymous: config.anonymous,
             front_proxy: front_proxy(config)?,
             certificates: certificates.transpose()?,
             tokens: tokens(config, upstream)?,
             config: config.clone(),
         })
-    }
-
-    /// How the upstream learns who asks.
-    pub fn mode(&self) -> IdentityMode {
-        self.mode
     }
 
     /// Reads authorities again if their files changed; with `insist`, in any case. What cannot be read, or would
@@ -198,7 +190,7 @@ impl Authenticator {
 
     /// Removes every credential from the headers but the one by which the caller was recognised, if it may go on.
     pub(super) fn tidy(&self, headers: &mut HeaderMap, by: Option<Method>) {
-        let keep = match (self.mode, by) {
+        let keep = match (self.config.mode, by) {
             (IdentityMode::Passthrough, Some(Method::Bearer)) => {
                 bearer::authorization(headers).and_then(bearer::header)
             }
@@ -262,9 +254,10 @@ impl Authenticator {
             (Method::Certificate, _, Some(vouchers)) if !chain.is_empty() => {
                 return Ok(vouchers.verify(chain, now)?.user());
             }
-            (Method::Bearer, ..) => bearer::authorization(&parts.headers).map(<[u8]>::to_vec),
+            (Method::Bearer, ..) => bearer::authorization(&parts.headers).map(Cow::Borrowed),
             (Method::Subprotocol, ..) => {
-                bearer::subprotocol(&parts.headers)?.map(String::into_bytes)
+                let token = bearer::subprotocol(&parts.headers)?;
+                token.map(|token| Cow::Owned(token.into_bytes()))
             }
             _ => None,
         };
@@ -281,11 +274,11 @@ impl Authenticator {
     /// A request without credentials. A token in the query is none to kube-apiserver, but to other upstreams it is, and passed
     /// through it would act for somebody whom no event names.
     fn nobody(&self, parts: &Parts) -> Result<Identity, Refused> {
-        let passes = self.mode == IdentityMode::Passthrough;
+        let passes = self.config.mode == IdentityMode::Passthrough;
         if passes && bearer::has_query_token(parts.uri.query()) {
             return Err(Refused::QueryToken);
         }
-        if !self.anonymous {
+        if !self.config.anonymous {
             return Err(Refused::Anonymous);
         }
         Ok(Identity {
@@ -339,28 +332,34 @@ fn tokens(
 ) -> Result<Tokens, IdentityError> {
     let mut issuers = Vec::new();
     if let Some(accounts) = &config.service_accounts {
-        let setting = "service_accounts";
         meant("service_accounts.issuers", &accounts.issuers)?;
-        let source = source(setting, &accounts.keys, upstream, None)?;
-        issuers.push(Issuer::of_service_accounts(accounts, source));
+        let source = source("service_accounts", &accounts.keys, upstream, None)?;
+        let issuer = Issuer::of_service_accounts(accounts, source);
+        issuers.push(loaded("service_accounts.keys", issuer)?);
     }
     for provider in &config.oidc {
         meant("oidc.audiences", &provider.audiences)?;
         let source = source("oidc", &provider.keys, upstream, provider.ca_file.as_ref())?;
-        issuers.push(Issuer::of_oidc(provider, source));
-    }
-    for issuer in &issuers {
-        let loaded = issuer.keys().load_files(SystemTime::now());
-        loaded.map_err(|error| IdentityError::Keys {
-            setting: "keys",
+        let checked = source.check(&provider.issuer);
+        checked.map_err(|error| IdentityError::Keys {
+            setting: "oidc.issuer",
             error,
         })?;
+        let issuer = Issuer::of_oidc(provider, source);
+        issuers.push(loaded("oidc.keys", issuer)?);
     }
     let reviews = config.token_review.as_ref().map(|review| {
         let upstream = upstream.ok_or(IdentityError::NeedsUpstream("token_review"))?;
         Ok(TokenReviews::new(review, Arc::clone(upstream), keyed()?))
     });
     Ok(Tokens::new(issuers, reviews.transpose()?, keyed()?))
+}
+
+/// An issuer whose keys are read, if they are in files.
+fn loaded(setting: &'static str, issuer: Issuer) -> Result<Issuer, IdentityError> {
+    let read = issuer.keys().load_files(SystemTime::now());
+    read.map_err(|error| IdentityError::Keys { setting, error })?;
+    Ok(issuer)
 }
 
 fn source(

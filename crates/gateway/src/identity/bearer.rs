@@ -68,7 +68,7 @@ pub(super) fn tidy(headers: &mut HeaderMap, keep: Option<HeaderValue>) {
 
 /// The header that carries a token and nothing else.
 pub(super) fn header(token: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&[b"Bearer ", token].concat()).ok()
+    HeaderValue::try_from([b"Bearer ", token].concat()).ok()
 }
 
 /// Whether a query has a parameter `access_token`, however it is written.

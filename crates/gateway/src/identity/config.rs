@@ -170,6 +170,17 @@ pub struct TokenReviewConfig {
     pub most_a_second: u32,
 }
 
+impl IdentityConfig {
+    /// Whether anybody but anonymous callers can be recognised.
+    pub fn recognises_somebody(&self) -> bool {
+        self.client_ca.is_some()
+            || self.front_proxy.is_some()
+            || self.service_accounts.is_some()
+            || self.token_review.is_some()
+            || !self.oidc.is_empty()
+    }
+}
+
 impl Default for IdentityConfig {
     fn default() -> Self {
         Self {

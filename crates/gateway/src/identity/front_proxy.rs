@@ -23,6 +23,14 @@ pub(super) struct FrontProxy {
     groups: Vec<HeaderName>,
     /// Lower case.
     extra_prefixes: Vec<String>,
+    /// Names and beginnings as above, with `-` for `_`.
+    folded: Folded,
+}
+
+/// What a header must not look like.
+struct Folded {
+    names: Vec<String>,
+    prefixes: Vec<String>,
 }
 
 impl FrontProxy {
@@ -32,12 +40,21 @@ impl FrontProxy {
         vouchers: Vouchers,
     ) -> Result<Self, InvalidHeaderName> {
         let prefixes = names(&config.extra_headers_prefixes)?;
+        let users = names(&config.username_headers)?;
+        let uids = names(&config.uid_headers)?;
+        let groups = names(&config.group_headers)?;
+        let named = users.iter().chain(&uids).chain(&groups);
+        let folded = Folded {
+            names: named.map(fold).collect(),
+            prefixes: prefixes.iter().map(fold).collect(),
+        };
         Ok(Self {
             vouchers,
             allowed_names: config.allowed_names.clone(),
-            users: names(&config.username_headers)?,
-            uids: names(&config.uid_headers)?,
-            groups: names(&config.group_headers)?,
+            users,
+            uids,
+            groups,
+            folded,
             extra_prefixes: prefixes
                 .iter()
                 .map(|name| name.as_str().to_owned())
@@ -78,10 +95,9 @@ impl FrontProxy {
 
     /// Whether a header, in lower case and with `_` as `-`, could be taken for one that names a caller.
     pub(super) fn names_caller(&self, name: &str) -> bool {
-        let same = |header: &HeaderName| header.as_str().replace('_', "-") == name;
-        let begins = |prefix: &String| name.starts_with(&prefix.replace('_', "-"));
-        let mut named = self.users.iter().chain(&self.uids).chain(&self.groups);
-        named.any(same) || self.extra_prefixes.iter().any(begins)
+        let Folded { names, prefixes } = &self.folded;
+        let begins = |prefix: &String| name.starts_with(prefix.as_str());
+        names.iter().any(|other| other == name) || prefixes.iter().any(begins)
     }
 
     fn groups(&self, headers: &HeaderMap) -> Result<Vec<String>, Refused> {
@@ -110,6 +126,10 @@ impl FrontProxy {
         }
         Ok(extra)
     }
+}
+
+fn fold(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
 }
 
 fn names(names: &[String]) -> Result<Vec<HeaderName>, InvalidHeaderName> {

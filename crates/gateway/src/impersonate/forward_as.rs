@@ -81,12 +81,17 @@ impl ForwardAs {
 
 /// Removes every header that impersonates, and every one that could be taken for one.
 pub(super) fn remove_all(headers: &mut HeaderMap) {
-    let impersonates =
-        |name: &&HeaderName| name.as_str().replace('_', "-").starts_with("impersonate-");
-    let names: Vec<HeaderName> = headers.keys().filter(impersonates).cloned().collect();
+    let impersonating = |name: &&HeaderName| impersonates(name.as_str());
+    let names: Vec<HeaderName> = headers.keys().filter(impersonating).cloned().collect();
     for name in names {
         headers.remove(name);
     }
+}
+
+/// Whether a header's name begins as those that impersonate, or could be taken to begin so.
+pub(super) fn impersonates(name: &str) -> bool {
+    let rest = name.strip_prefix("impersonate");
+    rest.is_some_and(|rest| rest.starts_with(['-', '_']))
 }
 
 /// A header value that is read as it is written. Blanks at its ends are no part of a value (RFC 9110, 5.5).

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Either;
 use kubevigil_record::event::UserInfo;
 use kubevigil_record::latency::Part;
@@ -229,10 +228,7 @@ fn bad(message: &str) -> Response<OwnBody> {
 fn later() -> Response<OwnBody> {
     let message = "too many impersonations at once, please try again later";
     let code = StatusCode::TOO_MANY_REQUESTS;
-    let mut answer = answer::status(code, "TooManyRequests", message);
-    let headers = answer.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
+    answer::soon(answer::status(code, "TooManyRequests", message))
 }
 
 fn internal(problem: &str) -> Response<OwnBody> {

@@ -10,6 +10,7 @@ use kubevigil_record::event::UserInfo;
 use kubevigil_record::quote::literal;
 use kubevigil_record::request::text;
 
+use super::forward_as::impersonates;
 use super::go::quoted_list;
 use crate::identity::{
     ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, extra_key, says_recognised, service_account,
@@ -98,9 +99,7 @@ pub(super) fn keep_what_counts(headers: &mut HeaderMap) {
     }
     let disguised = |name: &&HeaderName| {
         let name = name.as_str();
-        name.contains('_')
-            && name.replace('_', "-").starts_with("impersonate-")
-            && !name.starts_with(EXTRA)
+        name.contains('_') && impersonates(name) && !name.starts_with(EXTRA)
     };
     let names: Vec<HeaderName> = headers.keys().filter(disguised).cloned().collect();
     for name in names {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use kubevigil_diagnostics::with_causes;
+use kubevigil_kubeconfig::is_this_machine;
 use reqwest::{Client, redirect};
 use serde::Deserialize;
 use url::Url;
@@ -90,6 +91,14 @@ impl Source {
         })
     }
 
+    /// Refuses an issuer that could never be asked for its keys.
+    pub(crate) fn check(&self, issuer: &str) -> Result<(), KeySourceError> {
+        match self {
+            Self::Discovery(_) => parse(issuer).map(drop),
+            Self::Files(_) | Self::Upstream(_) | Self::Url(..) => Ok(()),
+        }
+    }
+
     /// The keys, if they are in files.
     pub(crate) fn read_files(&self) -> Result<Option<KeySet>, KeySourceError> {
         let Self::Files(paths) = self else {
@@ -153,13 +162,7 @@ fn parse(address: &str) -> Result<Url, KeySourceError> {
 
 /// Over plain HTTP anybody on the way could put in keys of their own.
 fn check(url: &Url) -> Result<(), KeySourceError> {
-    let is_here = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_this_machine(url));
     is_safe
         .then_some(())
         .ok_or_else(|| KeySourceError::Address {
