@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use kubevigil_audit::time::Timestamp;
@@ -110,6 +111,29 @@ fn without_a_size_nothing_is_ever_put_aside() {
         file.write(&line(MIB), at(number)).unwrap();
     }
     assert_eq!(files(folder.path()), named(&[("audit.log", 3 * MIB)]));
+}
+
+#[test]
+fn what_is_no_regular_file_is_never_put_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let status = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(status.success());
+    let reader = OpenOptions::new().read(true).write(true).open(&path);
+    let drained = std::thread::spawn(move || {
+        let mut some = vec![0; 3 * MIB];
+        reader.unwrap().read_exact(&mut some)
+    });
+    let mut file = RotatingFile::new(&options(folder.path())).unwrap();
+    for second in 0..3 {
+        file.write(&line(MIB), at(second * 1000)).unwrap();
+    }
+    assert_eq!(
+        files(folder.path()).keys().collect::<Vec<_>>(),
+        ["audit.log"]
+    );
+    assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+    drained.join().unwrap().unwrap();
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl RotatingFile {
     pub(crate) fn put_aside(&mut self, now: Timestamp) -> io::Result<Entered> {
         self.open = None;
         let open = self.rotate(now)?;
-        let inode = open.file.metadata()?.ino();
+        let metadata = open.file.metadata()?;
         self.open = Some(open);
         if let Some(folder) = self
             .path
@@ -198,10 +198,10 @@ impl RotatingFile {
             File::open(folder)?.sync_all()?;
         }
         Ok(Entered {
-            inode,
+            inode: metadata.ino(),
             size: 0,
             is_new: true,
-            is_regular: true,
+            is_regular: metadata.is_file(),
         })
     }
 
@@ -252,14 +252,17 @@ impl RotatingFile {
     }
 
     /// Puts the file aside under the time's name and opens a new one with its mode and owner.
+    ///
+    /// Only a regular file is put aside: root may rename `/dev/null` too, and every program of the machine would then write to,
+    /// and read from, a file of that name.
     fn rotate(&self, now: Timestamp) -> io::Result<Open> {
         let old = fs::metadata(&self.path).ok();
-        if old.is_some() {
+        if old.as_ref().is_some_and(fs::Metadata::is_file) {
             fs::rename(&self.path, Backups::free_path(&self.path, now))?;
         }
         let mode = old.as_ref().map_or(MODE, |old| old.mode() & 0o7777);
         let file = append(&self.path, mode)?;
-        if let Some(old) = old {
+        if let Some(old) = old.filter(fs::Metadata::is_file) {
             // Only root may give files away; for everybody else the owner is right already.
             let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
         }
