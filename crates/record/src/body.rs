@@ -12,6 +12,7 @@ use kubevigil_audit::json::{Json, JsonKind};
 use crate::event::ObjectReference;
 use crate::request::text;
 
+pub(crate) use crate::body::scan::compact_into;
 pub use crate::body::scan::{NotOneValue, compact};
 
 /// Fills in what the URL did not say of an object from the object that was sent (spec 6.5).

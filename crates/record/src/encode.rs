@@ -16,7 +16,7 @@ use std::sync::Arc;
 use kubevigil_audit::time::Timestamp;
 
 pub use crate::body::NotOneValue;
-use crate::body::compact;
+use crate::body::compact_into;
 use crate::encode::object::Object;
 use crate::event::{AuditEvent, ObjectReference, ResponseStatus, UserInfo};
 
@@ -183,10 +183,9 @@ fn response_status(out: &mut Vec<u8>, status: &ResponseStatus) -> Result<(), Not
 fn embedded(out: &mut Vec<u8>, body: &[u8]) -> Result<(), NotOneValue> {
     if body.is_empty() {
         out.extend_from_slice(b"null");
-    } else {
-        out.extend_from_slice(&compact(body, false)?);
+        return Ok(());
     }
-    Ok(())
+    compact_into(out, body, false)
 }
 
 /// UTC with six digits of the second, cut and not rounded.

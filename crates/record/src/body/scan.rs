@@ -20,10 +20,21 @@ pub struct NotOneValue {
 ///
 /// When the bytes are not exactly one JSON value.
 pub fn compact(bytes: &[u8], omit_managed_fields: bool) -> Result<Vec<u8>, NotOneValue> {
+    let mut out = Vec::with_capacity(bytes.len());
+    compact_into(&mut out, bytes, omit_managed_fields).map(|()| out)
+}
+
+/// The same, written behind what `out` holds. After an error a part of the value stands there.
+pub(crate) fn compact_into(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    omit_managed_fields: bool,
+) -> Result<(), NotOneValue> {
+    out.reserve(bytes.len());
     let mut scan = Scan {
         bytes,
         at: 0,
-        out: Vec::with_capacity(bytes.len()),
+        out,
         open: Vec::new(),
         omit: omit_managed_fields,
     };
@@ -33,7 +44,7 @@ pub fn compact(bytes: &[u8], omit_managed_fields: bool) -> Result<Vec<u8>, NotOn
     }
     scan.blanks();
     if scan.at == bytes.len() {
-        Ok(scan.out)
+        Ok(())
     } else {
         Err(scan.fault())
     }
@@ -86,15 +97,15 @@ struct Open {
     cut: Option<(usize, bool)>,
 }
 
-struct Scan<'b> {
+struct Scan<'b, 'o> {
     bytes: &'b [u8],
     at: usize,
-    out: Vec<u8>,
+    out: &'o mut Vec<u8>,
     open: Vec<Open>,
     omit: bool,
 }
 
-impl Scan<'_> {
+impl Scan<'_, '_> {
     /// Reads the next element of the innermost bracket, or its end.
     fn step(&mut self) -> Result<(), NotOneValue> {
         self.blanks();
@@ -227,7 +238,7 @@ impl Scan<'_> {
         let content = self.bytes.get(start..self.at).unwrap_or_default();
         self.at += 1;
         self.out.push(b'"');
-        escape_into(&mut self.out, content);
+        escape_into(self.out, content);
         self.out.push(b'"');
         Ok(())
     }
