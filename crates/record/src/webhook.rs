@@ -10,11 +10,12 @@ mod answer;
 mod client;
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, Url};
+use kubevigil_kubeconfig::{Access, AccessError, InCluster};
 
 use crate::encode::{event_list, legacy_line};
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
@@ -22,8 +23,6 @@ use crate::webhook::answer::Answer;
 use crate::webhook::client::Receiver;
 
 pub(crate) use crate::webhook::answer::NotTaken;
-
-pub use crate::webhook::client::endpoint_url;
 
 /// Tries in all.
 const TRIES: u32 = 5;
@@ -60,24 +59,38 @@ pub struct WebhookSink {
 }
 
 impl WebhookSink {
-    /// A sink that POSTs to `url` (see [`endpoint_url`]). Certificates, credentials and proxies are the client's business.
-    pub fn new(
-        client: Client,
-        url: Url,
+    /// A sink that posts to whom a kubeconfig names (`--audit-webhook-config-file`), with its credentials, or with those of this pod, if the
+    /// kubeconfig leads nowhere. Tokens and client certificates are renewed, authorities are those of the start.
+    ///
+    /// # Errors
+    ///
+    /// When the kubeconfig, or a file that it names, is missing or wrong: the API server would not start.
+    pub fn from_kubeconfig(
+        path: &Path,
         initial_backoff: Duration,
         counters: Arc<ErrorCounters>,
-    ) -> Self {
-        Self::to(Receiver::Given { client, url }, initial_backoff, counters)
+    ) -> Result<Self, AccessError> {
+        let access = Access::load_or_in_cluster(path, &InCluster::from_environment())?;
+        Self::from_access(&access, initial_backoff, counters)
     }
 
-    fn to(receiver: Receiver, initial_backoff: Duration, counters: Arc<ErrorCounters>) -> Self {
-        Self {
-            receiver,
+    /// A sink that posts to a server and its path.
+    ///
+    /// # Errors
+    ///
+    /// When no HTTP client can be made of it.
+    pub fn from_access(
+        access: &Access,
+        initial_backoff: Duration,
+        counters: Arc<ErrorCounters>,
+    ) -> Result<Self, AccessError> {
+        Ok(Self {
+            receiver: Receiver::of(access)?,
             initial_backoff,
             waits: Box::new(ByTheClock),
             chance: RandomState::new(),
             counters,
-        }
+        })
     }
 
     /// The same with another way to wait.

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kubevigil_kubeconfig::Access;
 use kubevigil_record::event::AuditEvent;
 use kubevigil_record::sink::{ErrorCounters, Sink as _};
-use kubevigil_record::webhook::{INITIAL_BACKOFF, Waits, WebhookSink, endpoint_url};
+use kubevigil_record::webhook::{INITIAL_BACKOFF, Waits, WebhookSink};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -88,10 +89,11 @@ struct Outcome {
 async fn send(script: Vec<&'static str>, events: &[Arc<AuditEvent>]) -> Outcome {
     let receiver = Receiver::start(script).await;
     let counters = Arc::new(ErrorCounters::default());
-    let url = endpoint_url(&format!("http://{}/k8s_audit/?ignored=1", receiver.address)).unwrap();
+    let server = format!("http://{}/k8s_audit/?ignored=1", receiver.address);
+    let access = Access::direct(&server, None).unwrap();
     let waits = Noted::default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let sink = WebhookSink::new(client, url, INITIAL_BACKOFF, Arc::clone(&counters))
+    let sink = WebhookSink::from_access(&access, INITIAL_BACKOFF, Arc::clone(&counters))
+        .unwrap()
         .waiting(waits.clone());
     let kept = sink.emit(events).await.map_err(|error| error.to_string());
     Outcome {

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kubevigil_kubeconfig::Access;
 use kubevigil_record::sink::ErrorCounters;
-use kubevigil_record::webhook::{WebhookSink, endpoint_url};
+use kubevigil_record::webhook::WebhookSink;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -154,8 +155,7 @@ async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 
 /// The webhook of a receiver, which waits little between tries.
 pub(crate) fn webhook(address: SocketAddr) -> WebhookSink {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = endpoint_url(&format!("http://{address}/audit")).unwrap();
+    let access = Access::direct(&format!("http://{address}/audit"), None).unwrap();
     let counters: Arc<ErrorCounters> = Arc::default();
-    WebhookSink::new(client, url, Duration::from_millis(20), counters)
+    WebhookSink::from_access(&access, Duration::from_millis(20), counters).unwrap()
 }
