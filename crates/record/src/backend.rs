@@ -1,11 +1,12 @@
 //! A backend as the flags of a kube-apiserver put it together: mode, buffer and truncation around a log or a webhook (spec 8).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::buffered::{BufferOptions, Buffered};
-use crate::durable::{Delivers, Durable, DurableOptions, LogDelivery, WebhookDelivery};
-use crate::log::{LogOptions, LogSink};
+use crate::durable::{
+    Delivers, Durable, DurableError, DurableOptions, LogDelivery, WebhookDelivery,
+};
+use crate::log::{LogError, LogOptions, LogSink};
 use crate::sink::{ErrorCounters, IgnoreErrors, Sink};
 use crate::truncate::{Truncate, TruncateOptions};
 use crate::webhook::WebhookSink;
@@ -95,15 +96,11 @@ impl BackendOptions {
         counters: &Arc<ErrorCounters>,
     ) -> Result<Backend, BackendError> {
         self.check()?;
-        let no_log = |error: std::io::Error| BackendError::Log {
-            path: log.path.clone(),
-            problem: error.to_string(),
-        };
         if self.mode == Mode::Durable {
-            let delivery = LogDelivery::open(log).map_err(no_log)?;
+            let delivery = LogDelivery::open(log)?;
             return self.open_durable(Arc::new(delivery), durable, counters);
         }
-        let sink = LogSink::open(log, Arc::clone(counters)).map_err(no_log)?;
+        let sink = LogSink::open(log, Arc::clone(counters))?;
         self.wrap(Arc::new(sink), counters).map(Backend::from)
     }
 
@@ -133,9 +130,7 @@ impl BackendOptions {
         counters: &Arc<ErrorCounters>,
     ) -> Result<Backend, BackendError> {
         let options = durable.ok_or(BackendError::NoFolder)?.clone();
-        let durable = Durable::open(backend, options, Arc::clone(counters))
-            .map_err(|error| BackendError::Folder(error.to_string()))?;
-        let durable = Arc::new(durable);
+        let durable = Arc::new(Durable::open(backend, options, Arc::clone(counters))?);
         Ok(Backend {
             sink: self.truncated(Arc::clone(&durable) as Arc<dyn Sink>, counters),
             durable: Some(durable),
@@ -220,7 +215,7 @@ impl From<Arc<dyn Sink>> for Backend {
 }
 
 /// Options that an API server does not start with. Flags are named by what follows `--audit-log-` and `--audit-webhook-`.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// A number has to be above 0.
     #[error("`{0}` must be greater than 0")]
@@ -236,17 +231,12 @@ pub enum BackendError {
         max_event_size: usize,
     },
     /// The log cannot be written.
-    #[error("cannot open the audit log {path}: {problem}", path = path.display())]
-    Log {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        problem: String,
-    },
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// Nobody said where events wait.
     #[error("mode `durable` needs a folder of its own for the events that wait")]
     NoFolder,
     /// The folder of mode `durable` cannot be used.
-    #[error("{0}")]
-    Folder(String),
+    #[error(transparent)]
+    Durable(#[from] DurableError),
 }

@@ -38,7 +38,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kubevigil_journal::{
-    Journal, NewRecord, OpenError, Options, ReaderError, ReaderStart, Recovery,
+    Health, Journal, NewRecord, OpenError, Options, ReaderError, ReaderStart, Recovery,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -49,6 +49,7 @@ use crate::durable::figures::Counters;
 use crate::durable::reserve::Reserve;
 use crate::shorten::{LONGEST_LINE, written};
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
+use crate::writable::{self, FolderError};
 
 pub use crate::durable::delivers::{Delivers, DeliveryError, Pace};
 pub use crate::durable::figures::DurableFigures;
@@ -83,6 +84,20 @@ impl DurableOptions {
             max_waiting_bytes: 8 << 30,
             drain: Duration::from_secs(10),
         }
+    }
+
+    /// Whether events could be kept in the folder. Leaves no trace; what a start would see besides is what the folder holds, and
+    /// whether another process has it.
+    ///
+    /// # Errors
+    ///
+    /// When the folder is none, cannot be written, or cannot be made.
+    pub fn check(&self) -> Result<(), FolderError> {
+        writable::folder(&self.journal_folder())
+    }
+
+    fn journal_folder(&self) -> PathBuf {
+        self.folder.join("events")
     }
 }
 
@@ -186,6 +201,21 @@ impl Durable {
         self.shared.counters.figures(self.backend.plugin(), &stats)
     }
 
+    /// Why events are refused at this moment, and with them their requests; `None` while they are kept. It passes by itself when the cause
+    /// does, whether anybody asks or not.
+    pub fn trouble(&self) -> Option<String> {
+        self.look();
+        let why = match self.journal.health() {
+            Health::Good => self.shortage()?,
+            Health::Failing(trouble) => trouble.error.to_string(),
+            Health::Closed => "the journal is closed".to_owned(),
+        };
+        let plugin = self.backend.plugin();
+        Some(format!(
+            "events for the audit {plugin} cannot be kept, so requests fail: {why}"
+        ))
+    }
+
     /// Brings what can be written to disk; what went wrong with the rest.
     async fn keep(&self, events: Events<'_>) -> Result<(), SinkError> {
         if self.shared.stop.is_cancelled() {
@@ -215,21 +245,32 @@ impl Durable {
 
     /// Looks now and then how much waits, and at every call once it is too much.
     fn check_room(&self) -> Result<(), SinkError> {
-        if self.shared.reserve.is_spent() {
-            return Err(self.error("the disk below the events that wait is full; make room, or make sure that the backend takes them"));
-        }
-        let limit = self.options.max_waiting_bytes;
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if self.is_full.load(Ordering::Relaxed) || calls.is_multiple_of(LOOK_EVERY) {
-            let is_full = self.figures().waiting_bytes > limit;
-            self.is_full.store(is_full, Ordering::Relaxed);
+            self.look();
         }
-        if self.is_full.load(Ordering::Relaxed) {
-            return Err(self.error(format!(
+        self.shortage().map_or(Ok(()), |why| Err(self.error(why)))
+    }
+
+    /// Looks how much waits.
+    fn look(&self) {
+        let is_full = self.figures().waiting_bytes > self.options.max_waiting_bytes;
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
+    /// Why there is no room for events, as far as it is known.
+    fn shortage(&self) -> Option<String> {
+        if self.shared.reserve.is_spent() {
+            let why = "the disk below the events that wait is full; make room, or make sure that the backend takes them";
+            return Some(why.to_owned());
+        }
+        let limit = self.options.max_waiting_bytes;
+        let is_full = self.is_full.load(Ordering::Relaxed);
+        is_full.then(|| {
+            format!(
                 "more than {limit} bytes of events wait for the backend; find out why it does not take them, or allow more"
-            )));
-        }
-        Ok(())
+            )
+        })
     }
 
     fn error(&self, message: impl Into<String>) -> SinkError {
@@ -301,7 +342,7 @@ impl Shared {
 
 /// The journal, and the room beside it. The latter is given up if the former cannot be opened otherwise.
 fn open_journal(options: &DurableOptions) -> Result<(Reserve, Journal, Recovery), OpenError> {
-    let folder = options.folder.join("events");
+    let folder = options.journal_folder();
     let open = || Journal::open(&folder, journal_options(options.max_waiting_bytes));
     let reserve = Reserve::take(&options.folder);
     match open() {

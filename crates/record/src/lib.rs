@@ -88,3 +88,6 @@ pub mod shorten;
 pub mod sink;
 pub mod truncate;
 pub mod webhook;
+mod writable;
+
+pub use crate::writable::FolderError;

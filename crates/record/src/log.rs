@@ -1,12 +1,15 @@
 //! The log backend: a line for every event, in a file that is rotated as the API server does it (spec 9).
 //!
 //! Tools that follow a kube-apiserver's log know its file names, its limits and what happens to old files. So all of that is
-//! imitated to the byte, with two oddities that hurt nobody who does not look for them left out: a new file is opened for
-//! appending after a rotation, too, so that truncating it from outside leaves no hole; and two files that are put aside within a
-//! millisecond get two names.
+//! imitated to the byte, with three oddities that hurt nobody who does not look for them left out: a new file is opened for
+//! appending after a rotation, too, so that truncating it from outside leaves no hole; two files that are put aside within a
+//! millisecond get two names; and if the path is a link, the file behind it is put aside and not the link.
+//!
+//! `/dev/stdout` is standard output, as `-` is. As a path it could not be opened where standard output is a socket, as below systemd.
 
 mod backups;
 mod file;
+mod place;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -20,6 +23,10 @@ use crate::event::AuditEvent;
 use crate::sink::{ErrorCounters, Events, Sink, SinkError};
 
 pub use crate::log::file::{RotatingFile, WriteError};
+pub use crate::log::place::LogError;
+
+/// Paths that mean standard output.
+const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// How lines look (`--audit-log-format`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -44,7 +51,7 @@ impl LogFormat {
 /// Where the log is and how much of it is kept; the flags `--audit-log-*` with their defaults of Kubernetes 1.36.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogOptions {
-    /// The file; `-` for standard output, which is never rotated.
+    /// The file; `-` or `/dev/stdout` for standard output, which is never rotated.
     pub path: PathBuf,
     /// How lines look.
     pub format: LogFormat,
@@ -70,6 +77,24 @@ impl LogOptions {
             compress: false,
         }
     }
+
+    /// Whether lines go to standard output.
+    pub fn is_stdout(&self) -> bool {
+        STDOUT.iter().any(|path| self.path.as_os_str() == *path)
+    }
+
+    /// Whether the log could be opened. Leaves no trace; what a start would see besides is whether a pipe has a reader, and whether another
+    /// gateway writes the same file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or not be made.
+    pub fn check(&self) -> Result<(), LogError> {
+        if self.is_stdout() {
+            return Ok(());
+        }
+        place::check(&self.path)
+    }
 }
 
 /// The sink `log`.
@@ -90,8 +115,8 @@ impl LogSink {
     /// # Errors
     ///
     /// When the file cannot be opened for writing.
-    pub fn open(options: &LogOptions, counters: Arc<ErrorCounters>) -> io::Result<Self> {
-        let output = if options.path.as_os_str() == "-" {
+    pub fn open(options: &LogOptions, counters: Arc<ErrorCounters>) -> Result<Self, LogError> {
+        let output = if options.is_stdout() {
             Output::Stdout
         } else {
             Output::File(RotatingFile::new(options)?)

@@ -291,6 +291,7 @@ proptest! {
         let mut is_first = true;
         for (number, (length, restarts)) in lines.into_iter().enumerate() {
             if restarts {
+                file.close();
                 file = RotatingFile::new(&options).unwrap();
                 is_first = true;
             }

@@ -12,7 +12,7 @@ use super::delivers::{Delivers, DeliveryError, Pace};
 use super::tail::{Mark, Met, Tail};
 use crate::auditing::wall_clock;
 use crate::event::AuditEvent;
-use crate::log::{LogFormat, LogOptions, RotatingFile, WriteError};
+use crate::log::{LogError, LogFormat, LogOptions, RotatingFile, WriteError};
 use crate::sink::SinkError;
 
 const PLUGIN: &str = "log";
@@ -74,8 +74,8 @@ impl LogDelivery {
     /// # Errors
     ///
     /// When the file cannot be opened for writing.
-    pub fn open(options: &LogOptions) -> io::Result<Self> {
-        let (limit, output) = if options.path.as_os_str() == "-" {
+    pub fn open(options: &LogOptions) -> Result<Self, LogError> {
+        let (limit, output) = if options.is_stdout() {
             (None, Output::Stdout)
         } else {
             let file = RotatingFile::new(options)?;

@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use kubevigil_audit::time::Timestamp;
 
 use super::LogOptions;
+use crate::writable::folder_of;
 
 const GZIP: &str = ".gz";
 const DAY: i128 = 86_400 * 1_000_000_000;
@@ -30,11 +31,11 @@ struct Backup {
 }
 
 impl Backups {
-    /// `None` when everything is kept as it is.
-    pub(super) fn of(options: &LogOptions) -> Option<Self> {
+    /// Those of the file of this name; `None` when everything is kept as it is.
+    pub(super) fn of(options: &LogOptions, name: &Path) -> Option<Self> {
         let acts = options.max_backups > 0 || options.max_age > 0 || options.compress;
         acts.then(|| Self {
-            path: options.path.clone(),
+            path: name.to_owned(),
             max_backups: options.max_backups,
             max_age: i128::from(options.max_age) * DAY,
             compress: options.compress,
@@ -87,11 +88,7 @@ impl Backups {
     }
 
     fn newest_first(&self) -> Vec<Backup> {
-        let folder = self
-            .path
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty());
-        let entries = fs::read_dir(folder.unwrap_or(Path::new(".")))
+        let entries = fs::read_dir(folder_of(&self.path))
             .into_iter()
             .flatten()
             .flatten();

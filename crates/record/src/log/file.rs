@@ -1,8 +1,8 @@
 //! The file that lines are written to, and when it is put aside (spec 9.1).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -11,6 +11,8 @@ use kubevigil_audit::time::Timestamp;
 
 use super::LogOptions;
 use super::backups::Backups;
+use super::place::{self, LogError};
+use crate::writable::{self, FolderError, folder_of};
 
 const MIB: u64 = 1024 * 1024;
 const MODE: u32 = 0o600;
@@ -41,10 +43,13 @@ pub enum WriteError {
 
 /// A log file. Every line is whole in one file; a file is longer than its limit never, and shorter by less than a line.
 ///
-/// One process a file: nobody else may rotate or write it.
+/// One process a file: nobody else may rotate or write it, and while it is open, no other gateway can open it. Pipes and devices are
+/// written as they are and stay open: closed and opened again, a pipe would be at its end for its reader.
 #[derive(Debug)]
 pub struct RotatingFile {
     path: PathBuf,
+    /// The file itself, behind the links of its path; `None` when it is never put aside.
+    name: Option<PathBuf>,
     /// The longest file in bytes; `None` when it is never put aside.
     limit: Option<u64>,
     open: Option<Open>,
@@ -55,6 +60,10 @@ pub struct RotatingFile {
 struct Open {
     file: File,
     size: u64,
+    /// It can be read back and brought to disk.
+    is_regular: bool,
+    /// Nobody has looked at what it holds since it was opened.
+    is_new: bool,
 }
 
 /// The file that is open.
@@ -64,7 +73,7 @@ pub(crate) struct Entered {
     pub(crate) inode: u64,
     /// Its length in bytes.
     pub(crate) size: u64,
-    /// Whether it has just been opened.
+    /// Whether it was opened just now, or was left.
     pub(crate) is_new: bool,
     /// Whether it can be read back.
     pub(crate) is_regular: bool,
@@ -81,25 +90,28 @@ impl RotatingFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened for writing.
-    pub fn new(options: &LogOptions) -> io::Result<Self> {
-        if let Some(folder) = options
-            .path
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty())
-        {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(FOLDER_MODE)
-                .create(folder)?;
+    /// When the file cannot be opened for writing, or another gateway has it open.
+    pub fn new(options: &LogOptions) -> Result<Self, LogError> {
+        let path = options.path.clone();
+        let failed = |error| LogError::of(&path, error);
+        make_folder(&path)?;
+        let open = Open::at(&path, MODE).map_err(failed)?;
+        let metadata = open.file.metadata().map_err(failed)?;
+        if open.is_regular && !place::lock(&open.file) {
+            return Err(LogError::InUse { path });
         }
-        append(&options.path, MODE)?;
-        let backups = Backups::of(options);
+        let name = place::own_name(&path, &metadata);
+        let backups = name.as_deref().and_then(|name| Backups::of(options, name));
+        let limit = (options.max_size > 0).then(|| options.max_size.saturating_mul(MIB));
         Ok(Self {
-            path: options.path.clone(),
-            limit: (options.max_size > 0).then(|| options.max_size.saturating_mul(MIB)),
-            open: None,
-            housekeeper: backups.map(Housekeeper::start).transpose()?,
+            housekeeper: backups
+                .map(Housekeeper::start)
+                .transpose()
+                .map_err(failed)?,
+            limit: limit.filter(|_| name.is_some()),
+            open: Some(open),
+            name,
+            path,
         })
     }
 
@@ -128,33 +140,36 @@ impl RotatingFile {
     ///
     /// When the file cannot be opened, or the one that was open not be brought to disk.
     pub(crate) fn enter(&mut self, now: Timestamp) -> io::Result<Entered> {
-        let there = fs::metadata(&self.path).ok();
-        let known = self.open.take();
-        let (open, is_new) = match known {
-            Some(open) if there.is_some_and(|there| is_same(&open.file, &there)) => (open, false),
+        let open = match self.open.take() {
+            Some(open) if open.is_at(&self.path) => open,
             known => {
-                if let Some(old) = known {
-                    old.file.sync_data()?;
-                }
-                self.wake_housekeeper(now);
-                let file = append(&self.path, MODE)?;
-                (Open { file, size: 0 }, true)
+                known.as_ref().map_or(Ok(()), Open::sync)?;
+                self.open_again(MODE)?
             }
         };
+        if open.is_new {
+            self.wake_housekeeper(now);
+        }
         let metadata = open.file.metadata()?;
-        let size = metadata.len();
-        self.open = Some(Open { size, ..open });
-        Ok(Entered {
+        let entered = Entered {
             inode: metadata.ino(),
-            size,
-            is_new,
-            is_regular: metadata.is_file(),
-        })
+            size: metadata.len(),
+            is_new: open.is_new,
+            is_regular: open.is_regular,
+        };
+        self.open = Some(Open {
+            size: entered.size,
+            is_new: false,
+            ..open
+        });
+        Ok(entered)
     }
 
-    /// Closes the file without another word; [`RotatingFile::enter`] opens it again.
+    /// Forgets what the file holds: for the next [`RotatingFile::enter`] it is new.
     pub(crate) fn leave(&mut self) {
-        self.open = None;
+        if let Some(open) = &mut self.open {
+            open.is_new = true;
+        }
     }
 
     /// Whether so many more bytes are too many for the file that is open, however long a single line is.
@@ -179,8 +194,8 @@ impl RotatingFile {
     /// Brings the file to disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         match &self.open {
-            Some(open) => open.file.sync_data(),
-            None => File::open(&self.path)?.sync_data(),
+            Some(open) => open.sync(),
+            None => Open::at(&self.path, MODE)?.sync(),
         }
     }
 
@@ -189,19 +204,16 @@ impl RotatingFile {
         self.open = None;
         let open = self.rotate(now)?;
         let metadata = open.file.metadata()?;
+        let is_regular = open.is_regular;
         self.open = Some(open);
-        if let Some(folder) = self
-            .path
-            .parent()
-            .filter(|path| !path.as_os_str().is_empty())
-        {
-            File::open(folder)?.sync_all()?;
+        if let Some(name) = &self.name {
+            File::open(folder_of(name))?.sync_all()?;
         }
         Ok(Entered {
             inode: metadata.ino(),
             size: 0,
             is_new: true,
-            is_regular: metadata.is_file(),
+            is_regular,
         })
     }
 
@@ -227,28 +239,29 @@ impl RotatingFile {
     fn append_line(&mut self, line: &[u8], now: Timestamp) -> io::Result<()> {
         let length = line.len() as u64;
         let mut open = match self.open.take() {
-            Some(open) if self.limit.is_some_and(|limit| open.size + length > limit) => {
-                drop(open);
-                self.rotate(now)?
-            }
-            Some(open) => open,
-            None => self.first(length, now)?,
+            Some(open) if !open.is_new => open,
+            known => self.first(known, now)?,
         };
+        if self.limit.is_some_and(|limit| open.is_full(length, limit)) {
+            drop(open);
+            open = self.rotate(now)?;
+        }
         let written = open.file.write_all(line);
         open.size += length;
+        open.is_new = false;
         self.open = Some(open);
         written
     }
 
-    /// Opens the file for the first write, which is stricter about the limit than those that follow.
-    fn first(&self, length: u64, now: Timestamp) -> io::Result<Open> {
-        let size = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-        if size > 0 && self.limit.is_some_and(|limit| size + length >= limit) {
-            return self.rotate(now);
-        }
+    /// What the first write goes to: the file at the path, which may have been moved away since it was opened.
+    fn first(&self, known: Option<Open>, now: Timestamp) -> io::Result<Open> {
         self.wake_housekeeper(now);
-        let file = append(&self.path, MODE)?;
-        Ok(Open { file, size })
+        let open = match known.filter(|open| open.is_at(&self.path)) {
+            Some(open) => open,
+            None => self.open_again(MODE)?,
+        };
+        let size = open.file.metadata()?.len();
+        Ok(Open { size, ..open })
     }
 
     /// Puts the file aside under the time's name and opens a new one with its mode and owner.
@@ -256,18 +269,31 @@ impl RotatingFile {
     /// Only a regular file is put aside: root may rename `/dev/null` too, and every program of the machine would then write to,
     /// and read from, a file of that name.
     fn rotate(&self, now: Timestamp) -> io::Result<Open> {
-        let old = fs::metadata(&self.path).ok();
-        if old.as_ref().is_some_and(fs::Metadata::is_file) {
-            fs::rename(&self.path, Backups::free_path(&self.path, now))?;
+        let old = self.name.as_deref().and_then(regular);
+        if let Some((name, _)) = &old {
+            fs::rename(name, Backups::free_path(name, now))?;
         }
-        let mode = old.as_ref().map_or(MODE, |old| old.mode() & 0o7777);
-        let file = append(&self.path, mode)?;
-        if let Some(old) = old.filter(fs::Metadata::is_file) {
+        let mode = old.as_ref().map_or(MODE, |(_, old)| old.mode() & 0o7777);
+        let open = self.open_again(mode)?;
+        if let Some((_, old)) = old {
             // Only root may give files away; for everybody else the owner is right already.
-            let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+            let _ = std::os::unix::fs::fchown(&open.file, Some(old.uid()), Some(old.gid()));
         }
         self.wake_housekeeper(now);
-        Ok(Open { file, size: 0 })
+        Ok(Open {
+            size: 0,
+            is_new: false,
+            ..open
+        })
+    }
+
+    fn open_again(&self, mode: u32) -> io::Result<Open> {
+        let open = Open::at(&self.path, mode)?;
+        if open.is_regular && !place::lock(&open.file) {
+            let path = self.path.display();
+            tracing::warn!(%path, "another gateway writes the same audit log; each needs a log of its own");
+        }
+        Ok(open)
     }
 
     fn wake_housekeeper(&self, now: Timestamp) {
@@ -299,16 +325,64 @@ impl Drop for RotatingFile {
     }
 }
 
-fn is_same(file: &File, there: &fs::Metadata) -> bool {
-    let number = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-    file.metadata()
-        .is_ok_and(|here| number(&here) == number(there))
+impl Open {
+    fn at(path: &Path, mode: u32) -> io::Result<Self> {
+        let file = place::open(path, mode)?;
+        let is_regular = file.metadata()?.is_file();
+        Ok(Self {
+            file,
+            size: 0,
+            is_regular,
+            is_new: true,
+        })
+    }
+
+    /// Whether the path still leads to it.
+    fn is_at(&self, path: &Path) -> bool {
+        let number = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        match (self.file.metadata(), fs::metadata(path)) {
+            (Ok(here), Ok(there)) => number(&here) == number(&there),
+            _ => false,
+        }
+    }
+
+    /// Whether a line is too long for what is left of it. The first write is stricter than those that follow.
+    fn is_full(&self, length: u64, limit: u64) -> bool {
+        let size = self.size + length;
+        if self.is_new {
+            self.size > 0 && size >= limit
+        } else {
+            size > limit
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.is_regular {
+            self.file.sync_data()
+        } else {
+            Ok(())
+        }
+    }
 }
 
-fn append(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(mode)
-        .open(path)
+fn make_folder(path: &Path) -> Result<(), LogError> {
+    let folder = folder_of(path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder);
+    made.map_err(|error| LogError::Folder {
+        path: path.to_owned(),
+        // Which of the folders it is that cannot be written.
+        error: writable::folder(folder).err().unwrap_or(FolderError {
+            folder: folder.to_owned(),
+            error,
+        }),
+    })
+}
+
+/// The name with what stands there, if that is a regular file.
+fn regular(name: &Path) -> Option<(&Path, Metadata)> {
+    let there = fs::symlink_metadata(name).ok()?;
+    there.is_file().then_some((name, there))
 }
