@@ -59,10 +59,10 @@ impl Bits {
         words.for_each(|(word, other)| *word &= !other);
     }
 
-    /// A set of the same capacity with nothing in it.
-    pub(crate) fn emptied(&self) -> Self {
+    /// A set of the same capacity with everything in it, beyond the capacity too where that ends within a word.
+    pub(crate) fn filled(&self) -> Self {
         Self {
-            words: vec![0; self.words.len()],
+            words: vec![!0; self.words.len()],
         }
     }
 

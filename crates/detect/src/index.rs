@@ -38,7 +38,7 @@ pub(crate) struct RuleIndex {
 
 /// One field of the index.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Key {
     plan: KeyPlan,
     /// The rules that can hold whatever the value, or without one.
     unconstrained: Bits,
@@ -113,13 +113,22 @@ impl RuleIndex {
         Self { all, keys, derived }
     }
 
+    /// The rules that ask something of one event.
+    pub(crate) fn all(&self) -> &Bits {
+        &self.all
+    }
+
+    /// Takes keys out, so that somebody else can ask them.
+    pub(crate) fn take(&mut self, mut wanted: impl FnMut(&KeyPlan) -> bool) -> Vec<Key> {
+        self.keys.extract_if(.., |key| wanted(&key.plan)).collect()
+    }
+
     /// Leaves in `candidates` the rules that can hold. `text` gives the value of a key; `Err` when it cannot be told.
     pub(crate) fn narrow<'e>(
         &self,
         candidates: &mut Bits,
         text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
     ) {
-        candidates.copy_from(&self.all);
         narrow(&self.keys, candidates, text);
     }
 
@@ -134,7 +143,8 @@ impl RuleIndex {
     }
 }
 
-fn narrow<'e>(
+/// Leaves in `candidates` the rules that can hold for the values of some keys.
+pub(crate) fn narrow<'e>(
     keys: &[Key],
     candidates: &mut Bits,
     text: impl Fn(&KeyPlan) -> Result<Option<Cow<'e, [u8]>>, Unknown>,
@@ -184,6 +194,11 @@ impl Key {
             without,
             by_value,
         }
+    }
+
+    /// Whether the rule needs one of some values.
+    pub(crate) fn constrains(&self, rule: usize) -> bool {
+        !self.unconstrained.contains(rule)
     }
 
     fn intersect_sparse(&self, candidates: &mut Bits, admitted: &[usize]) {

@@ -115,9 +115,9 @@ impl Matcher {
                 counted: !counted_as.is_empty(),
             });
         }
-        let index = RuleIndex::new(&list.rules, &mut program, &mut builder);
+        let mut index = RuleIndex::new(&list.rules, &mut program, &mut builder);
         let roots: Vec<NodeId> = compiled.iter().map(|rule| rule.root).collect();
-        let recurring = Recurring::new(&program, &roots, &mut builder);
+        let recurring = Recurring::new(&program, &roots, &mut index, &mut builder);
         let engine = Engine {
             rules: list.rules.into(),
             matching,
@@ -168,11 +168,12 @@ impl Matcher {
         let engine = &self.engine;
         engine.read(event, position, reading, |evaluation| {
             let value = |plan: &KeyPlan| evaluation.index_value(plan);
-            engine.index.narrow(candidates, value);
             memo.start(engine.program.nodes.len());
+            candidates.copy_from(engine.index.all());
             let root = |number: usize| Some(engine.compiled.get(number)?.root);
             let recurring = &engine.recurring;
             recurring.narrow(evaluation, root, candidates, memo, remembered);
+            engine.index.narrow(candidates, value);
             engine.index.narrow_by_derived(candidates, value);
             holding.clear();
             Detections {

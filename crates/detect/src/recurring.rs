@@ -1,49 +1,30 @@
 //! What is known of values that come again.
 //!
 //! A cluster's traffic is few identities doing few things over and over. So for some groups of values that stand in every event (who
-//! asks, what is asked, with what client, from where) a thread remembers which rules cannot hold for them: those whose conditions
-//! are false whatever the rest of the event says. This reaches what the [index](crate::index) cannot express: patterns, lists of
-//! groups, negations, alternatives between fields. Values that were not seen before cost what it costs to evaluate the candidates.
+//! asks, what is asked, with what client, from where, what the API server noted) a thread remembers which rules cannot hold for them:
+//! those whose conditions are false whatever the rest of the event says. This reaches what the [index](crate::index) cannot express:
+//! patterns, lists of groups, negations, alternatives between fields. Keys of the index that a group decides are asked once for each
+//! of its values, too. Values that were not seen before cost what it costs to evaluate the candidates.
 //!
 //! Only answers that follow from the remembered bytes alone are remembered: an event in which a key came twice, stands in an array or
 //! is spelled with dots is evaluated as if nothing were known.
 
+mod group;
+mod judged;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
-use kubevigil_audit::json::{Found, PathId, PathsBuilder};
-use kubevigil_rules::{Field, JsonPath};
+use kubevigil_audit::json::{PathId, PathsBuilder};
 
 use crate::bits::Bits;
-use crate::compile::{ExprPlan, Node, NodeId, Program};
+use crate::compile::{NodeId, Program};
 use crate::evaluate::{Evaluation, Memo};
-use crate::json_plan::{JsonPlan, JsonQuestion, SubjectPlan};
+use crate::index::{RuleIndex, narrow};
+use crate::recurring::group::{GROUPS, Group};
 
-/// A key path, outermost key first.
-type KeyPath = &'static [&'static str];
+pub(crate) use crate::recurring::group::is_remembered;
 
-/// The groups of values that are remembered together.
-const GROUPS: [&[KeyPath]; 4] = [
-    &[
-        &["stage"],
-        &["verb"],
-        &["objectRef", "apiGroup"],
-        &["objectRef", "resource"],
-        &["objectRef", "subresource"],
-        &["responseStatus", "code"],
-        &["annotations", "authorization.k8s.io/decision"],
-    ],
-    &[
-        &["user", "username"],
-        &["user", "groups"],
-        &["impersonatedUser"],
-    ],
-    &[&["userAgent"]],
-    &[&["sourceIPs"]],
-];
-
-/// Longer values are not remembered; clients choose them.
-const MAX_KEY: usize = 1 << 10;
 /// The most memory of a group; when it is full, it starts anew.
 const MAX_BYTES: usize = 2 << 20;
 
@@ -53,25 +34,8 @@ pub(crate) struct Recurring {
     /// Tells matchers apart.
     id: u64,
     groups: Vec<Group>,
-}
-
-#[derive(Debug)]
-struct Group {
-    keys: Vec<PathId>,
-    /// Where keys with dots would stand that mean the same.
+    /// Where keys with dots would stand that mean the same as a value of a group.
     detours: Vec<PathId>,
-    /// By node, how far the group decides it.
-    standings: Vec<Standing>,
-    /// The rules of which it decides some part.
-    concerned: Bits,
-}
-
-/// How far a group decides the answer of a node.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Standing {
-    Decided,
-    InPart,
-    Open,
 }
 
 /// What a thread remembers for the matcher that it last worked for.
@@ -96,15 +60,25 @@ struct Row {
 }
 
 impl Recurring {
-    /// Finds out what the groups decide. `roots` are the nodes of the rules.
-    pub(crate) fn new(program: &Program, roots: &[NodeId], paths: &mut PathsBuilder) -> Self {
+    /// Finds out what the groups decide, and takes the keys of the index that they decide. `roots` are the nodes of the rules.
+    pub(crate) fn new(
+        program: &Program,
+        roots: &[NodeId],
+        index: &mut RuleIndex,
+        paths: &mut PathsBuilder,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut detours = Vec::new();
         let groups = GROUPS
             .iter()
-            .map(|keys| Group::new(keys, program, roots, paths));
+            .map(|keys| Group::new(keys, program, roots, index, &mut detours, paths));
+        let groups = groups.flatten().collect();
+        detours.sort_unstable();
+        detours.dedup();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            groups: groups.flatten().collect(),
+            groups,
+            detours,
         }
     }
 
@@ -117,24 +91,24 @@ impl Recurring {
         memo: &mut Memo,
         remembered: &mut Remembered,
     ) {
-        if remembered.id != self.id {
-            *remembered = Remembered {
-                id: self.id,
-                ..Remembered::default()
-            };
-            remembered
-                .groups
-                .resize_with(self.groups.len(), Known::default);
-        }
-        if evaluation.found.has_duplicates() {
-            return;
-        }
-        let Remembered { groups, key, .. } = remembered;
+        let Remembered { groups, key, .. } = remembered.of(self);
+        let found = evaluation.found;
+        let is_plain = !found.has_duplicates()
+            && !self
+                .detours
+                .iter()
+                .any(|&detour| found.get(detour).is_some());
         for (group, known) in self.groups.iter().zip(groups) {
-            if !candidates.meets(&group.concerned) || !group.read_key(evaluation.found, key) {
+            if !candidates.meets(&group.concerned) {
                 continue;
             }
-            let row = known.row(key, candidates);
+            if !is_plain || !group.read_key(found, key) {
+                narrow(&group.index, candidates, |plan| {
+                    evaluation.index_value(plan)
+                });
+                continue;
+            }
+            let row = known.row(key, || group.row(evaluation, candidates));
             while let Some(number) = candidates.first_in_but(&group.concerned, &row.asked) {
                 let answer = roots(number).and_then(|root| evaluation.judged(root, group, memo));
                 if answer == Some(false) {
@@ -147,173 +121,46 @@ impl Recurring {
     }
 }
 
-impl Group {
-    /// `None` when it decides nothing of any rule.
-    fn new(
-        keys: &[KeyPath],
-        program: &Program,
-        roots: &[NodeId],
-        paths: &mut PathsBuilder,
-    ) -> Option<Self> {
-        let mut group = Self {
-            keys: keys.iter().map(|key| paths.add(key)).collect(),
-            detours: Vec::new(),
-            standings: Vec::with_capacity(program.nodes.len()),
-            concerned: Bits::none(roots.len()),
-        };
-        // Parts come before what they are parts of.
-        for node in &program.nodes {
-            let standing = group.standing(node, keys, program);
-            group.standings.push(standing);
+impl Remembered {
+    /// What is remembered for these groups; nothing when the thread last worked for others.
+    fn of(&mut self, recurring: &Recurring) -> &mut Self {
+        if self.id != recurring.id {
+            self.id = recurring.id;
+            self.groups.clear();
+            self.groups
+                .resize_with(recurring.groups.len(), Known::default);
         }
-        group.detours.sort_unstable();
-        group.detours.dedup();
-        for (number, &root) in roots.iter().enumerate() {
-            if group.at(root) != Standing::Open {
-                group.concerned.insert(number);
-            }
-        }
-        (!group.concerned.is_empty()).then_some(group)
+        self
     }
-
-    fn at(&self, node: NodeId) -> Standing {
-        self.standings.get(node).copied().unwrap_or(Standing::Open)
-    }
-
-    fn standing(&mut self, node: &Node, keys: &[KeyPath], program: &Program) -> Standing {
-        match node {
-            Node::All(parts) | Node::Any(parts) => self.of_parts(parts),
-            Node::ExactlyOne(parts) => match self.of_parts(parts) {
-                Standing::InPart => Standing::Open,
-                whole => whole,
-            },
-            Node::Not(part) => self.at(*part),
-            Node::Json(plan) if self.decides(plan, keys, program) => Standing::Decided,
-            Node::Json(_) | Node::Test(_) | Node::Elements(_) => Standing::Open,
-        }
-    }
-
-    fn of_parts(&self, parts: &[NodeId]) -> Standing {
-        let is = |standing| move |part: &NodeId| self.at(*part) == standing;
-        if parts.iter().all(is(Standing::Decided)) {
-            Standing::Decided
-        } else if parts.iter().all(is(Standing::Open)) {
-            Standing::Open
-        } else {
-            Standing::InPart
-        }
-    }
-
-    fn decides(&mut self, plan: &JsonPlan, keys: &[KeyPath], program: &Program) -> bool {
-        if matches!(plan.question, JsonQuestion::Against(..)) {
-            return false;
-        }
-        match &plan.subject {
-            SubjectPlan::AnyScalar => false,
-            SubjectPlan::Lookup(lookup) => match lookup.below(keys) {
-                Some(detours) => {
-                    self.detours.extend(detours);
-                    true
-                }
-                None => false,
-            },
-            SubjectPlan::Field(ExprPlan::Field(field)) => {
-                let field = program.fields.get(*field).map(|plan| &plan.field);
-                field.is_some_and(|field| is_within(field, keys))
-            }
-            SubjectPlan::Field(_) => false,
-        }
-    }
-
-    /// Writes the values as they stand in the event; false when more than they could decide what is asked of them.
-    fn read_key(&self, found: &Found<'_, '_>, key: &mut Vec<u8>) -> bool {
-        key.clear();
-        for &path in &self.keys {
-            match found.get(path) {
-                Some(value) => {
-                    let raw = value.raw();
-                    if raw.len() > MAX_KEY {
-                        return false;
-                    }
-                    key.extend_from_slice(&raw.len().to_le_bytes());
-                    key.extend_from_slice(raw);
-                }
-                None if found.crosses_array(path) => return false,
-                None => key.extend_from_slice(&usize::MAX.to_le_bytes()),
-            }
-        }
-        !self
-            .detours
-            .iter()
-            .any(|&detour| found.get(detour).is_some())
-    }
-}
-
-/// Whether what is remembered decides the values of a field.
-pub(crate) fn is_remembered(field: &Field) -> bool {
-    GROUPS.iter().any(|keys| is_within(field, keys))
-}
-
-fn is_within(field: &Field, keys: &[KeyPath]) -> bool {
-    let is_key = |input: &JsonPath| {
-        let mut keys = keys.iter();
-        keys.any(|key| key.iter().copied().eq(input.keys.iter().map(|key| &**key)))
-    };
-    // Other fields may read the event besides their inputs.
-    let is_derived = field.name.starts_with("kv.") && field.needs.is_none();
-    is_derived && !field.inputs.is_empty() && field.inputs.iter().all(is_key)
 }
 
 impl Known {
     /// The row of a value; a new one when it was not seen.
-    fn row(&mut self, key: &[u8], like: &Bits) -> &mut Row {
-        let bytes = key.len() + 2 * like.bytes() + size_of::<(Box<[u8]>, Row)>();
+    fn row(&mut self, key: &[u8], new: impl FnOnce() -> Row) -> &mut Row {
         if self.bytes > MAX_BYTES {
             *self = Self::default();
         }
-        let Self { rows, bytes: all } = self;
+        let Self { rows, bytes } = self;
         rows.entry_ref(key).or_insert_with(|| {
-            *all += bytes;
-            Row {
-                asked: like.emptied(),
-                impossible: like.emptied(),
-            }
+            let row = new();
+            *bytes += key.len() + 2 * row.asked.bytes() + size_of::<(Box<[u8]>, Row)>();
+            row
         })
     }
 }
 
-impl Evaluation<'_, '_> {
-    /// What a group's values say of a condition; `None` when other values decide.
-    fn judged(&self, node: NodeId, group: &Group, memo: &mut Memo) -> Option<bool> {
-        match group.at(node) {
-            Standing::Decided => return Some(self.holds(node, memo)),
-            Standing::Open => return None,
-            Standing::InPart => {}
+impl Group {
+    /// What the index says of the group's values in the event.
+    fn row(&self, evaluation: &Evaluation<'_, '_>, like: &Bits) -> Row {
+        let mut possible = like.filled();
+        narrow(&self.index, &mut possible, |plan| {
+            evaluation.index_value(plan)
+        });
+        let mut impossible = like.filled();
+        impossible.remove(&possible);
+        Row {
+            asked: impossible.clone(),
+            impossible,
         }
-        match self.program.nodes.get(node)? {
-            Node::All(parts) => self.judged_parts(parts, false, group, memo),
-            Node::Any(parts) => self.judged_parts(parts, true, group, memo),
-            Node::Not(part) => self.judged(*part, group, memo).map(|answer| !answer),
-            Node::ExactlyOne(_) | Node::Test(_) | Node::Json(_) | Node::Elements(_) => None,
-        }
-    }
-
-    /// `deciding` is the answer of one part that is the answer of all.
-    fn judged_parts(
-        &self,
-        parts: &[NodeId],
-        deciding: bool,
-        group: &Group,
-        memo: &mut Memo,
-    ) -> Option<bool> {
-        let mut all = Some(!deciding);
-        for &part in parts {
-            match self.judged(part, group, memo) {
-                Some(answer) if answer == deciding => return Some(deciding),
-                Some(_) => {}
-                None => all = None,
-            }
-        }
-        all
     }
 }

@@ -28,10 +28,22 @@ detection: {s: {objectRef.subresource: null, kv.identity: person, kv.outcome: al
 title: below a value
 logsource: {product: kubernetes, service: audit}
 detection: {s: {impersonatedUser.username: root}, condition: s}
+---
+title: what the API server noted
+logsource: {product: kubernetes, service: audit}
+detection: {s: {annotations.authentication.k8s.io/legacy-token|exists: true}, t: {kv.failedOpen: hook}, condition: s or t}
+---
+title: the beginning of a text
+logsource: {product: kubernetes, service: audit}
+detection: {s: {kv.answered: true, verb: get}, condition: s}
+---
+title: the whole of the same text
+logsource: {product: kubernetes, service: audit}
+detection: {s: {requestURI|endswith: secret}, condition: s}
 ";
 
 /// Each with a key twice, dots in keys or arrays on the way among ordinary ones of the same values.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 23] = [
     r#"{"verb":"get","user":{"username":"jane","groups":["a"]},"userAgent":"x"}"#,
     r#"{"verb":"get","verb":"list","user":{"username":"jane","groups":["a"]},"userAgent":"x"}"#,
     r#"{"verb":"list","user":{"username":"jane","groups":["a"]},"userAgent":"x"}"#,
@@ -46,6 +58,15 @@ const EVENTS: [&str; 14] = [
     r#"{"verb":"get","user":{"username":"jane"},"impersonatedUser":[{"username":"root"}]}"#,
     r#"{"verb":"get","stage":"ResponseComplete","responseStatus":{"code":200},"objectRef":{"resource":"pods"},"user":{"username":"eve"}}"#,
     r#"{"verb":"get","stage":"ResponseComplete","responseStatus":{"code":200},"objectRef":{"resource":"pods","subresource":"log"},"user":{"username":"eve"}}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"/debug/pprof/heap"}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"/debug/pprof"}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"/debug/pproof/heap"}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"\/debug\u002fpprof/heap"}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"\/debug\u002fpproof/heap"}"#,
+    r#"{"verb":"get","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/a/secret"}"#,
+    r#"{"verb":"get","annotations":{"authentication.k8s.io/legacy-token":"a"}}"#,
+    r#"{"verb":"get","annotations":{"authentication":{"k8s":{"io/legacy-token":"a"}}}}"#,
+    r#"{"verb":"get","annotations.authentication":{"k8s.io/legacy-token":"a"},"annotations":{"failed-open.mutation.webhook.admission.k8s.io/round_0_index_1":"hook"}}"#,
 ];
 
 #[test]

@@ -59,6 +59,8 @@ pub struct JsonPath {
     pub keys: Box<[Box<str>]>,
     /// Which of several equal keys in one object counts.
     pub duplicates: Duplicates,
+    /// How many bytes at the beginning of the text that stands there are enough to know what is read; `None` when all are needed.
+    pub beginning: Option<usize>,
 }
 
 /// How the inputs of a field become its values.
@@ -152,6 +154,7 @@ impl JsonPath {
         Self {
             keys: keys.iter().map(|&key| key.into()).collect(),
             duplicates,
+            beginning: None,
         }
     }
 }

@@ -33,7 +33,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     .note(
         "Under an audit policy that omits the stage ResponseStarted no event of an exec is one: ask for `stage: ResponseComplete` \
          there. A panic over what stays open is none: it was answered already, or nothing came of it.",
-    ),
+    )
+    .only_beginning(&["requestURI"], PROFILES.len()),
     entry(
         "kv.outcome",
         Kind::Text,
@@ -125,6 +126,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
 ];
 
+/// Where the API server offers profiles of itself, which take as long as the client asks for.
+const PROFILES: &[u8] = b"/debug/pprof/";
+
 /// Whether the event is the first of its request to tell the outcome (spec 5.1, 6.3).
 ///
 /// The stage ResponseStarted exists for requests that stay open, and for failed authentication, which has no other.
@@ -145,7 +149,7 @@ fn stays_open(inputs: &Inputs<'_, '_>) -> bool {
         Some(subresource) => LONG_RUNNING_SUBRESOURCES
             .iter()
             .any(|long| long.as_bytes() == subresource),
-        None => input(inputs, 3).is_some_and(|uri| uri.starts_with(b"/debug/pprof/")),
+        None => input(inputs, 3).is_some_and(|uri| uri.starts_with(PROFILES)),
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Entry {
     pub note: Option<&'static str>,
     read: Read,
     mended: Option<Mended>,
+    beginning: Option<(Path, usize)>,
 }
 
 /// The meaning of a field with its defect mended.
@@ -121,11 +122,19 @@ impl Entry {
             note: None,
             read,
             mended: None,
+            beginning: None,
         }
     }
 
     pub(crate) const fn also(mut self, paths: &'static [Path]) -> Self {
         self.also = paths;
+        self
+    }
+
+    /// Says that only so many bytes at the beginning of the text at a path change what is read, so that whoever remembers values
+    /// need not tell longer texts apart.
+    pub(crate) const fn only_beginning(mut self, path: Path, bytes: usize) -> Self {
+        self.beginning = Some((path, bytes));
         self
     }
 
@@ -183,7 +192,7 @@ impl Entry {
             // Of equal keys the last counts for the API server; Falco's plugin takes the first.
             _ if self.is_derived() => {
                 let all = paths.iter().chain(self.also);
-                all.map(|keys| JsonPath::last(keys)).collect()
+                all.map(|keys| self.input(keys)).collect()
             }
             _ => paths.iter().map(|keys| JsonPath::first(keys)).collect(),
         };
@@ -195,6 +204,14 @@ impl Entry {
             read,
             argument: argument.map(Into::into),
             needs: self.needs_audit_id().then(|| JsonPath::first(&["auditID"])),
+        }
+    }
+
+    fn input(&self, keys: Path) -> JsonPath {
+        let beginning = self.beginning.filter(|(path, _)| *path == keys);
+        JsonPath {
+            beginning: beginning.map(|(_, bytes)| bytes),
+            ..JsonPath::last(keys)
         }
     }
 }
