@@ -1,0 +1,98 @@
+//! JSON as it is written, up to a limit.
+
+/// Text that grows up to a limit.
+///
+/// Everything that is longer is refused before memory is taken for it.
+#[derive(Debug)]
+pub struct Json {
+    text: Vec<u8>,
+    limit: usize,
+}
+
+/// The text would be longer than its limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the JSON would be too long")]
+pub struct TooLong;
+
+impl Json {
+    /// Empty, and never longer than this.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            text: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Adds text as it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for it; then nothing is added.
+    pub fn raw(&mut self, text: &[u8]) -> Result<(), TooLong> {
+        if text.len() > self.limit - self.text.len() {
+            return Err(TooLong);
+        }
+        self.text.extend_from_slice(text);
+        Ok(())
+    }
+
+    /// Adds a string in quotes. Bytes that are no UTF-8 become U+FFFD, as Go writes them.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for it.
+    pub fn string(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+        self.raw(b"\"")?;
+        for chunk in bytes.utf8_chunks() {
+            self.escaped(chunk.valid())?;
+            for _ in chunk.invalid() {
+                self.raw("\u{fffd}".as_bytes())?;
+            }
+        }
+        self.raw(b"\"")
+    }
+
+    /// The text.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text
+    }
+
+    fn escaped(&mut self, mut text: &str) -> Result<(), TooLong> {
+        let needs_escape = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+        while let Some(at) = text.as_bytes().iter().position(needs_escape) {
+            let (plain, rest) = text.split_at(at);
+            self.raw(plain.as_bytes())?;
+            let mut rest = rest.chars();
+            if let Some(character) = rest.next() {
+                self.escape(character)?;
+            }
+            text = rest.as_str();
+        }
+        self.raw(text.as_bytes())
+    }
+
+    fn escape(&mut self, character: char) -> Result<(), TooLong> {
+        match character {
+            '"' => self.raw(b"\\\""),
+            '\\' => self.raw(b"\\\\"),
+            '\n' => self.raw(b"\\n"),
+            '\r' => self.raw(b"\\r"),
+            '\t' => self.raw(b"\\t"),
+            other => self.raw(format!("\\u{:04x}", u32::from(other)).as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_quoted_and_nothing_grows_beyond_the_limit() {
+        let mut json = Json::new(20);
+        assert_eq!(json.string(b"a\"\\\n\x01\xffb"), Ok(()));
+        assert_eq!(json.raw(b"123"), Err(TooLong));
+        let text = String::from_utf8(json.into_bytes());
+        assert_eq!(text.as_deref(), Ok("\"a\\\"\\\\\\n\\u0001\u{fffd}b\""));
+    }
+}
