@@ -8,8 +8,9 @@ mod field_selector;
 mod label_selector;
 mod query;
 
-pub(crate) use crate::request_info::label_selector::is_subdomain;
+pub use crate::request_info::label_selector::is_subdomain;
 use crate::request_info::query::Query;
+pub use crate::request_info::query::query_pairs;
 
 /// A request as the API server understands it (Kubernetes' `RequestInfo`; spec 5). Texts are empty where there is nothing.
 ///

@@ -157,7 +157,7 @@ fn is_label_value(value: &str) -> bool {
 }
 
 /// A DNS subdomain (RFC 1123): lower case, at most 253 bytes, each label alphanumeric at both ends.
-pub(crate) fn is_subdomain(text: &str) -> bool {
+pub fn is_subdomain(text: &str) -> bool {
     let is_label = |label: &str| {
         let bytes = label.as_bytes();
         let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

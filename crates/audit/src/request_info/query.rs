@@ -17,17 +17,12 @@ pub(super) struct ListOptions {
 }
 
 impl Query {
-    /// Pairs with a `;` or a broken escape are left out, as Go's lenient reader does.
+    /// Bytes that are no UTF-8 become U+FFFD.
     pub(super) fn parse(query: &str) -> Self {
-        let pair = |text: &str| {
-            if text.is_empty() || text.contains(';') {
-                return None;
-            }
-            let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            Some((decode(key, true)?, decode(value, true)?))
-        };
+        let text = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
+        let pairs = query_pairs(query).map(|(key, value)| (text(key), text(value)));
         Self {
-            pairs: query.split('&').filter_map(pair).collect(),
+            pairs: pairs.collect(),
         }
     }
 
@@ -68,13 +63,29 @@ fn is_path_segment(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '%'])
 }
 
-/// A path without its escapes; `None` when one is broken.
-pub(super) fn decode_path(path: &str) -> Option<String> {
-    decode(path, false)
+/// Keys and values of a query in their order, as Go reads them: without escapes, and without the pairs that have a `;` or a broken escape.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    let pairs = query.split('&');
+    pairs.filter_map(|pair| {
+        if pair.is_empty() || pair.contains(';') {
+            return None;
+        }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(key, true)?, decode(value, true)?))
+    })
 }
 
-/// A text without its percent escapes; bytes that are no UTF-8 become U+FFFD. `None` when an escape is broken.
-fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
+/// A path without its escapes; `None` when one is broken. Bytes that are no UTF-8 become U+FFFD.
+pub(super) fn decode_path(path: &str) -> Option<String> {
+    let bytes = decode(path, false)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A text without its percent escapes; `None` when one is broken.
+fn decode(text: &str, plus_is_blank: bool) -> Option<Cow<'_, [u8]>> {
+    if !text.contains(['%', '+']) {
+        return Some(Cow::Borrowed(text.as_bytes()));
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
@@ -89,10 +100,7 @@ fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
             other => other,
         });
     }
-    Some(match String::from_utf8_lossy(&bytes) {
-        Cow::Borrowed(text) => text.to_owned(),
-        Cow::Owned(text) => text,
-    })
+    Some(Cow::Owned(bytes))
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u8> {
