@@ -13,6 +13,7 @@ use crate::credentials::Credentials;
 use crate::file::{CODE, Kubeconfig, Missing};
 use crate::findings::Findings;
 use crate::in_cluster::InCluster;
+use crate::seen::Seen;
 use crate::server::{ServerError, server_url};
 use crate::tls::{self, ClientTls, KnownBy};
 use crate::user;
@@ -20,7 +21,7 @@ use crate::user;
 /// How to reach a server.
 ///
 /// Certificates, keys and token files are read when it is made, so that mistakes show at the start, and client certificates and tokens
-/// again while it lives. The authorities are those of the start.
+/// again while it lives. Its authorities stay as they are; [`AccessSource::follow`](crate::AccessSource::follow) tells when to make it anew.
 ///
 /// `Debug` shows neither credentials nor the proxy, whose URL may hold a password.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ pub struct Access {
     pub credentials: Credentials,
     /// What the kubeconfig says and nobody heeds.
     pub warnings: Vec<Diagnostic>,
+    /// What it was made of, but for what [`Credentials`] looks after.
+    pub(crate) files: Vec<Seen>,
 }
 
 /// Why a server cannot be reached as it was asked for.
@@ -96,8 +99,7 @@ impl Access {
     ///
     /// When the file, or one that it names, cannot be read, or is wrong; all mistakes at once.
     pub fn load(path: &Path, context: Option<&str>) -> Result<Self, AccessError> {
-        let kubeconfig = Self::read(path, context)?;
-        let access = Self::from_kubeconfig(&kubeconfig, folder(path))?;
+        let access = Self::read(path, context)?;
         access.log_warnings();
         Ok(access)
     }
@@ -109,13 +111,13 @@ impl Access {
     ///
     /// As [`Access::load`].
     pub fn load_or_in_cluster(path: &Path, pod: &InCluster) -> Result<Self, AccessError> {
-        let kubeconfig = Self::read(path, None)?;
+        let (kubeconfig, seen) = read_file(path, None)?;
         let missing = kubeconfig.unresolved.as_ref().map(|name| name.missing);
         if matches!(missing, Some(Missing::CurrentContext | Missing::Cluster)) && pod.is_possible()
         {
             return pod.access();
         }
-        let access = Self::from_kubeconfig(&kubeconfig, folder(path))?;
+        let access = Self::of_file(&kubeconfig, seen, path)?;
         access.log_warnings();
         Ok(access)
     }
@@ -127,7 +129,13 @@ impl Access {
     /// When the address is none, or the file cannot be used.
     pub fn direct(server: &str, authority: Option<&Path>) -> Result<Self, AccessError> {
         let server = server_url(server)?;
-        let known = authority.map_or(Ok(KnownBy::System), KnownBy::file)?;
+        let (known, files) = match authority {
+            Some(path) => {
+                let (known, seen) = KnownBy::file(path)?;
+                (known, vec![seen])
+            }
+            None => (KnownBy::System, Vec::new()),
+        };
         let tls =
             match server.scheme() {
                 "https" => Some(ClientTls::new(known, None).map_err(|problem| {
@@ -144,6 +152,7 @@ impl Access {
             proxy: None,
             credentials: Credentials::none(),
             warnings: Vec::new(),
+            files,
         })
     }
 
@@ -153,7 +162,9 @@ impl Access {
     ///
     /// When this is no pod, or its service account's token is not mounted.
     pub fn in_cluster() -> Result<Self, AccessError> {
-        InCluster::from_environment().access()
+        let access = InCluster::from_environment().access()?;
+        access.log_warnings();
+        Ok(access)
     }
 
     /// What follows from a kubeconfig; relative paths in it start at `folder`.
@@ -182,6 +193,7 @@ impl Access {
                 proxy: cluster.proxy,
                 credentials,
                 warnings: findings.warnings,
+                files: cluster.authority.into_iter().collect(),
             }),
             _ => Err(AccessError::Mistakes(findings.errors)),
         }
@@ -236,16 +248,20 @@ impl Access {
         Client::new(self.clone(), Course::AsGo)
     }
 
-    fn read(path: &Path, context: Option<&str>) -> Result<Kubeconfig, AccessError> {
-        let text = std::fs::read_to_string(path).map_err(|source| AccessError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Kubeconfig::read_context(&path.display().to_string(), &text, context)
-            .map_err(|wrong| AccessError::Mistakes(vec![*wrong]))
+    /// As [`Access::load`], without a word.
+    pub(crate) fn read(path: &Path, context: Option<&str>) -> Result<Self, AccessError> {
+        let (kubeconfig, seen) = read_file(path, context)?;
+        Self::of_file(&kubeconfig, seen, path)
     }
 
-    fn log_warnings(&self) {
+    fn of_file(kubeconfig: &Kubeconfig, seen: Seen, path: &Path) -> Result<Self, AccessError> {
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let mut access = Self::from_kubeconfig(kubeconfig, folder)?;
+        access.files.push(seen);
+        Ok(access)
+    }
+
+    pub(crate) fn log_warnings(&self) {
         for warning in &self.warnings {
             tracing::warn!("{}", line(warning));
         }
@@ -273,8 +289,14 @@ impl AccessError {
     }
 }
 
-fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or_else(|| Path::new(""))
+fn read_file(path: &Path, context: Option<&str>) -> Result<(Kubeconfig, Seen), AccessError> {
+    let text = std::fs::read_to_string(path).map_err(|source| AccessError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let kubeconfig = Kubeconfig::read_context(&path.display().to_string(), &text, context)
+        .map_err(|wrong| AccessError::Mistakes(vec![*wrong]))?;
+    Ok((kubeconfig, Seen::of(path, text.as_bytes())))
 }
 
 fn lines(diagnostics: &[Diagnostic]) -> String {

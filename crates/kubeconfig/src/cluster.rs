@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kubevigil_tls::Pem;
+use kubevigil_tls::{Pem, PemSource};
 use kubevigil_yaml::Node;
 use rustls_pki_types::ServerName;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::file::{Entry, Kubeconfig};
 use crate::findings::Findings;
+use crate::seen::Seen;
 use crate::server::server_url;
 use crate::tls::{ClientTls, KnownBy};
 
@@ -41,6 +42,8 @@ pub(crate) struct Cluster {
     pub(crate) server: Url,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) proxy: Option<Url>,
+    /// The file of the authority, if there is one.
+    pub(crate) authority: Option<Seen>,
     /// `spec.cluster` of what exec plugins are told.
     pub(crate) exec_info: Value,
 }
@@ -71,15 +74,17 @@ impl Cluster {
                 server,
                 tls: None,
                 proxy,
+                authority: None,
                 exec_info: Value::Null,
             });
         }
         let (tls, authority) = tls(entry, &server, folder, findings)?;
-        let exec_info = exec_info(entry, text, &authority);
+        let exec_info = exec_info(entry, text, &authority.content);
         Some(Self {
             server,
             tls: Some(tls),
             proxy,
+            authority: authority.file,
             exec_info,
         })
     }
@@ -90,7 +95,7 @@ fn tls(
     server: &Url,
     folder: &Path,
     findings: &mut Findings,
-) -> Option<(ClientTls, Vec<u8>)> {
+) -> Option<(ClientTls, Authority)> {
     let name = server_name(entry, findings);
     let is_insecure = findings.switch(entry, "insecure-skip-tls-verify");
     let has_authority = entry.first(TLS.get(..2).unwrap_or_default());
@@ -106,7 +111,7 @@ fn tls(
             let help = "remove `insecure-skip-tls-verify` and name the authority in `certificate-authority`";
             findings.warning(place, message, help);
         }
-        (KnownBy::Nothing, Vec::new())
+        (KnownBy::Nothing, Authority::default())
     } else {
         known_by(entry, folder, findings)?
     };
@@ -123,15 +128,27 @@ fn tls(
     }
 }
 
-/// By what the server is known, and the authorities' PEM text.
-fn known_by(entry: &Entry, folder: &Path, findings: &mut Findings) -> Option<(KnownBy, Vec<u8>)> {
+/// What the server's authority was read from.
+#[derive(Default)]
+struct Authority {
+    /// PEM text; empty if the kubeconfig names none.
+    content: Vec<u8>,
+    file: Option<Seen>,
+}
+
+/// By what the server is known, and its authority.
+fn known_by(entry: &Entry, folder: &Path, findings: &mut Findings) -> Option<(KnownBy, Authority)> {
     if entry.first(TLS.get(..2).unwrap_or_default()).is_none() {
-        return Some((KnownBy::System, Vec::new()));
+        return Some((KnownBy::System, Authority::default()));
     }
     let (source, place) = findings.pem(entry, "certificate-authority", folder)?;
     let content = findings.credentials(source.read().map_err(Into::into), place)?;
     let known = findings.credentials(KnownBy::pem(&Pem::new(&source, &content)), place)?;
-    Some((known, content))
+    let file = match &source {
+        PemSource::File(path) => Some(Seen::of(path, &content)),
+        PemSource::Text { .. } => None,
+    };
+    Some((known, Authority { content, file }))
 }
 
 fn server_name(entry: &Entry, findings: &mut Findings) -> Option<ServerName<'static>> {

@@ -3,10 +3,13 @@
 use std::env;
 use std::path::PathBuf;
 
+use kubevigil_diagnostics::Diagnostic;
 use url::Url;
 
 use crate::access::{Access, AccessError};
 use crate::credentials::{Authorization, Credentials};
+use crate::file::CODE;
+use crate::seen::Seen;
 use crate::tls::{ClientTls, KnownBy};
 use crate::token_file::TokenFile;
 
@@ -58,26 +61,29 @@ impl InCluster {
         })?;
         let token = TokenFile::new(self.token(), None);
         token.check().map_err(unusable)?;
+        let mut warnings = Vec::new();
+        let authority = self.folder.join("ca.crt");
+        let (known, seen) = if authority.exists() {
+            KnownBy::file(&authority).map_err(unusable)?
+        } else {
+            let file = authority.display();
+            let message = format!(
+                "the pod has no authorities for its API server in {file}: the machine's are used"
+            );
+            warnings.push(Diagnostic::warning(CODE, message));
+            (KnownBy::System, Seen::missing(&authority))
+        };
+        let tls = ClientTls::new(known, None).map_err(|problem| AccessError::NoAuthorities {
+            server: server.to_string(),
+            problem,
+        })?;
         Ok(Access {
-            tls: Some(self.tls(&server)?),
+            tls: Some(tls),
             server,
             proxy: None,
             credentials: Credentials::new(Authorization::File(token), None),
-            warnings: Vec::new(),
-        })
-    }
-
-    fn tls(&self, server: &Url) -> Result<ClientTls, AccessError> {
-        let path = self.folder.join("ca.crt");
-        let known = if path.exists() {
-            KnownBy::file(&path).map_err(unusable)?
-        } else {
-            tracing::warn!(file = %path.display(), "the pod has no authorities for its API server; the machine's are used");
-            KnownBy::System
-        };
-        ClientTls::new(known, None).map_err(|problem| AccessError::NoAuthorities {
-            server: server.to_string(),
-            problem,
+            warnings,
+            files: vec![seen],
         })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A kubeconfig is read twice. [`Kubeconfig`] is the file: what the current context names, each field with its place, so that a mistake is
 //! shown with its line. [`Access`] is what follows from it: a server, TLS settings, and [`Credentials`] that renew themselves. Whoever
-//! checks files needs only the first, whoever connects only the second.
+//! checks files needs only the first, whoever connects only the second. [`AccessSource`] makes an access and tells when the kubeconfig or the
+//! authority that it names has changed.
 //!
 //! # What kubeconfigs mean here
 //!
@@ -48,9 +49,11 @@ mod credentials;
 mod exec;
 mod file;
 mod findings;
+mod follow;
 mod in_cluster;
 mod masked;
 mod resolver;
+mod seen;
 mod server;
 mod tls;
 mod token_file;
@@ -61,6 +64,7 @@ pub use crate::access::{Access, AccessError};
 pub use crate::client::{Client, ClientError};
 pub use crate::credentials::{CredentialError, Credentials};
 pub use crate::file::{CODE, Entry, Kubeconfig, Missing, Unresolved};
+pub use crate::follow::{AccessSource, Follower};
 pub use crate::in_cluster::InCluster;
 pub use crate::server::{ServerError, is_this_machine, server_url};
 pub use crate::tls::ClientTls;

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier};
 use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::certificate::Certificate;
+use crate::seen::Seen;
 use crate::verifier::{Anybody, Verifier};
 
 /// How a server is known.
@@ -34,11 +35,12 @@ pub(crate) enum KnownBy {
 }
 
 impl KnownBy {
-    /// By the authorities of a PEM file.
-    pub(crate) fn file(path: &Path) -> Result<Self, CredentialsError> {
+    /// By the authorities of a PEM file, and what it held.
+    pub(crate) fn file(path: &Path) -> Result<(Self, Seen), CredentialsError> {
         let source = PemSource::File(path.to_owned());
         let content = source.read()?;
-        Self::pem(&Pem::new(&source, &content))
+        let known = Self::pem(&Pem::new(&source, &content))?;
+        Ok((known, Seen::of(path, &content)))
     }
 
     /// By the authorities of a PEM text.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod follow;
 mod plugins;
 mod proxies;
 mod server;
@@ -15,7 +16,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 
 use crate::server::{Server, ask, authority};
 
-const CA: &str = "certificate-authority: ca.crt";
+pub(crate) const CA: &str = "certificate-authority: ca.crt";
 
 /// Time goes by, and nobody notices the sockets.
 async fn later(seconds: u64) {
