@@ -61,6 +61,13 @@ pub struct Patience {
     pub whole_headers: bool,
 }
 
+impl Patience {
+    /// The shortest of the limits.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.header.min(self.idle).min(self.reader)
+    }
+}
+
 impl Activity {
     /// A connection that has just come in.
     pub(crate) fn new() -> Self {
@@ -101,21 +108,13 @@ impl Activity {
 
     /// Whether the connection has outstayed its welcome.
     pub(crate) fn overdue(&self, patience: &Patience) -> Option<Overdue> {
-        let state = self.lock();
-        let passed = |since: Option<Instant>, limit| since.is_some_and(|at| at.elapsed() >= limit);
-        let mut held_up = state.held_up.iter();
-        if held_up.any(|(_, since)| passed(Some(*since), patience.reader)) {
-            return Some(Overdue::Reader);
-        }
-        if state.in_flight > 0 {
-            return None;
-        }
-        let slow_header = patience.whole_headers && passed(state.header_since, patience.header);
-        let silent_start = !state.served && passed(Some(state.idle_since), patience.header);
-        if slow_header || silent_start {
-            return Some(Overdue::Header);
-        }
-        passed(Some(state.idle_since), patience.idle).then_some(Overdue::Idle)
+        let (due, overdue) = self.lock().first_due(patience)?;
+        (due <= Instant::now()).then_some(overdue)
+    }
+
+    /// When it will have, if nothing happens until then.
+    pub(crate) fn due(&self, patience: &Patience) -> Option<Instant> {
+        self.lock().first_due(patience).map(|(due, _)| due)
     }
 
     /// Whether the first byte that the client sent is that of a TLS handshake; `None` when none came.
@@ -221,6 +220,27 @@ impl InFlight {
 }
 
 impl State {
+    /// What is due first, and when.
+    fn first_due(&self, patience: &Patience) -> Option<(Instant, Overdue)> {
+        let held_up = self.held_up.iter().map(|(_, since)| *since).min();
+        let is_free = self.in_flight == 0;
+        let header = self
+            .header_since
+            .filter(|_| is_free && patience.whole_headers);
+        let silent_start = (is_free && !self.served).then_some(self.idle_since);
+        let idle = is_free.then_some(self.idle_since);
+        let limits = [
+            (held_up, patience.reader, Overdue::Reader),
+            (header, patience.header, Overdue::Header),
+            (silent_start, patience.header, Overdue::Header),
+            (idle, patience.idle, Overdue::Idle),
+        ];
+        let due = limits
+            .into_iter()
+            .filter_map(|(since, limit, overdue)| Some((since?.checked_add(limit)?, overdue)));
+        due.min_by_key(|(due, _)| *due)
+    }
+
     fn forget(&mut self, number: u64) {
         self.held_up.retain(|(held_up, _)| *held_up != number);
     }

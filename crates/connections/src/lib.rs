@@ -11,9 +11,10 @@
 //! | [`Activity`], [`Patience`] | what a connection is doing, and whether it has taken too long for it |
 //! | [`drive`] | runs a connection to its end: its own, its time's, or the server's |
 //! | [`Count`] | what happened, for metrics |
-//! | [`Throttle`] | keeps the log readable meanwhile |
+//! | [`Complaint`], [`Throttle`] | what the log says of them, and that it stays readable |
 
 mod activity;
+mod complaint;
 mod count;
 mod descriptors;
 mod drive;
@@ -24,6 +25,7 @@ mod stream;
 mod throttle;
 
 pub use crate::activity::{Activity, InFlight, Overdue, Patience};
+pub use crate::complaint::Complaint;
 pub use crate::count::Count;
 pub use crate::descriptors::raise_limit;
 pub use crate::drive::{End, drive};
