@@ -14,12 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use kubevigil_connections::{Activity, End, Overdue, Patience, Protocol, Watched, drive};
+use kubevigil_connections::{
+    Activity, Complaint, End, Overdue, Patience, Protocol, Watched, drive,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
 use super::request::{Peer, Service};
 use super::tls;
@@ -135,12 +136,7 @@ impl Connection {
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.service.counters.handshake_failures.add(1);
-        let advice = (self.activity.speaks_tls() == Some(false))
-            .then_some("the client speaks plain HTTP: its kubeconfig must say https");
-        if let Some(held_back) = self.service.throttle.pass() {
-            let (peer, problem) = (self.peer.address, error.to_string());
-            warn!(%peer, ?problem, held_back, advice, "TLS handshake failed");
-        }
+        self.complaint().of_handshake(error);
     }
 
     fn report_end(&self, end: End) {
@@ -149,17 +145,20 @@ impl Connection {
             End::Overdue(Overdue::Reader | Overdue::Idle) | End::Finished(Ok(())) => return,
             End::Finished(Err(error)) => error,
         };
-        let peer = self.peer.address;
-        let plain = self.service.config.tls.is_none();
-        if plain && self.activity.speaks_tls() == Some(true) {
-            if let Some(held_back) = self.service.throttle.pass() {
-                let advice = "set webhook.tls, or say http in the client's kubeconfig";
-                warn!(%peer, held_back, advice, "a client speaks TLS, but the webhook speaks plain HTTP");
-            }
-            return;
+        let is_plain = self.service.config.tls.is_none();
+        match is_plain && self.activity.speaks_tls() == Some(true) {
+            true => self.complaint().of_tls(),
+            false => self.complaint().of_end(&error),
         }
-        let problem = error.to_string();
-        debug!(%peer, ?problem, "connection ended");
+    }
+
+    fn complaint(&self) -> Complaint<'_> {
+        Complaint {
+            server: "webhook",
+            peer: self.peer.address,
+            activity: &self.activity,
+            throttle: &self.service.throttle,
+        }
     }
 }
 
