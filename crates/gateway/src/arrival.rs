@@ -39,7 +39,7 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use crate::answer::{self, OwnBody};
-use crate::counters::GatewayCounters;
+use crate::counters::{GatewayCounters, Malformed};
 use crate::either::EitherFuture;
 use crate::peer::Peer;
 
@@ -119,7 +119,9 @@ where
                 }
             }
             Err(turned_away) => {
-                self.layer.counters.malformed.add(1);
+                if let Some(reason) = turned_away.reason() {
+                    self.layer.counters.malformed.count(reason);
+                }
                 let (answer, audit_id) = turned_away.answer(request.version());
                 ArrivalFuture {
                     future: EitherFuture::own(answer),
@@ -223,7 +225,7 @@ enum TurnedAway {
     /// `OPTIONS *`, which Go's server answers itself.
     Options,
     /// What Go's server would not accept, and why.
-    Malformed(&'static str),
+    Malformed(Malformed, &'static str),
     TooManyHeaders,
     /// Nobody can tell what it is about.
     NotUnderstood {
@@ -239,7 +241,7 @@ impl TurnedAway {
         audit_id: HeaderValue,
     ) -> Self {
         let RequestInfoError::NothingBehind { .. } = error else {
-            return Self::Malformed("");
+            return Self::Malformed(Malformed::Meaning, "");
         };
         let uri = request.uri();
         let problem = format!(
@@ -251,11 +253,21 @@ impl TurnedAway {
         Self::NotUnderstood { problem, audit_id }
     }
 
+    /// What it counts as; nothing, if the answer is no refusal.
+    fn reason(&self) -> Option<Malformed> {
+        match self {
+            Self::Options => None,
+            Self::Malformed(reason, _) => Some(*reason),
+            Self::TooManyHeaders => Some(Malformed::TooLarge),
+            Self::NotUnderstood { .. } => Some(Malformed::Meaning),
+        }
+    }
+
     /// The answer, and its audit id: a server gives one to all that reach its handlers.
     fn answer(self, version: Version) -> (Response<OwnBody>, Option<HeaderValue>) {
         match self {
             Self::Options => (Response::default(), None),
-            Self::Malformed(problem) => {
+            Self::Malformed(_, problem) => {
                 let mut answer = answer::malformed(problem);
                 if version == Version::HTTP_2 {
                     answer.headers_mut().remove(CONNECTION);

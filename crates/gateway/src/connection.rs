@@ -16,9 +16,9 @@
 
 mod in_flight;
 mod protocol;
+mod refused;
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,7 +28,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use kubevigil_connections::{Activity, End, Overdue, Patience, Protocol, Throttle, Watched, drive};
+use kubevigil_connections::{
+    Activity, Complaint, End, Overdue, Patience, Protocol, Throttle, Watched, drive,
+};
 use kubevigil_record::layer::BoxError;
 use kubevigil_tls::ServerCredentials;
 use rustls_pki_types::CertificateDer;
@@ -37,14 +39,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
-use tracing::{debug, warn};
 
 use self::in_flight::CountedBody;
+use self::refused::refused;
 use crate::arrival::TimeAllowed;
 use crate::config::GatewayConfig;
-use crate::counters::GatewayCounters;
+use crate::counters::{GatewayCounters, Malformed};
 use crate::peer::Peer;
-use crate::stack::Stack;
 
 /// What all connections share.
 pub(crate) struct Server {
@@ -61,10 +62,37 @@ pub(crate) struct Server {
     pub(crate) cut: CancellationToken,
 }
 
+/// What answers requests: the services of [`crate::stack`], whatever the innermost one is.
+pub(crate) trait Answers:
+    Service<
+        Request<Incoming>,
+        Response = Response<Self::Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// What their answers carry.
+    type Body: Body<Data = Bytes, Error = BoxError> + Send + 'static;
+}
+
+impl<S, B> Answers for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
+{
+    type Body = B;
+}
+
 /// Serves a connection until it ends, `stop` asks it to, or the server's time is up.
 pub(crate) async fn serve(
     server: Arc<Server>,
-    stack: Stack,
+    stack: impl Answers,
     stream: Watched,
     address: SocketAddr,
     stop: CancellationToken,
@@ -113,7 +141,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn secure(&self, stream: Watched, acceptor: TlsAcceptor, stack: Stack) {
+    async fn secure(&self, stream: Watched, acceptor: TlsAcceptor, stack: impl Answers) {
         let limit = self.server.config.header_timeout();
         let handshake = tokio::time::timeout(limit, acceptor.accept(stream));
         let stream = tokio::select! {
@@ -136,7 +164,7 @@ impl Connection {
         &self,
         stream: IO,
         protocol: Protocol,
-        stack: Stack,
+        stack: impl Answers,
         certificates: Arc<[CertificateDer<'static>]>,
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -165,7 +193,7 @@ impl Connection {
                 drive(connection, activity, &patience, stop).await
             }
         };
-        self.report_end(end);
+        self.report_end(end, protocol);
     }
 
     fn patience(&self, protocol: Protocol) -> Patience {
@@ -180,15 +208,10 @@ impl Connection {
 
     fn report_handshake(&self, error: &std::io::Error) {
         self.server.counters.handshake_failures.add(1);
-        let advice = (self.activity.speaks_tls() == Some(false))
-            .then_some("the client speaks plain HTTP: its kubeconfig must say https");
-        if let Some(held_back) = self.server.throttle.pass() {
-            let (peer, problem) = (self.address, error.to_string());
-            warn!(%peer, ?problem, held_back, advice, "TLS handshake failed");
-        }
+        self.complaint().of_handshake(error);
     }
 
-    fn report_end(&self, end: End) {
+    fn report_end(&self, end: End, protocol: Protocol) {
         let counters = &self.server.counters;
         let error = match end {
             End::Overdue(Overdue::Header) => return counters.slow_headers.add(1),
@@ -196,16 +219,24 @@ impl Connection {
             End::Overdue(Overdue::Idle) | End::Finished(Ok(())) => return,
             End::Finished(Err(error)) => error,
         };
-        let peer = self.address;
-        if self.server.tls.is_none() && self.activity.speaks_tls() == Some(true) {
-            if let Some(held_back) = self.server.throttle.pass() {
-                let advice = "set gateway.tls, or say http in the client's kubeconfig";
-                warn!(%peer, held_back, advice, "a client speaks TLS, but the gateway speaks plain HTTP");
-            }
-            return;
+        let is_tls = self.server.tls.is_none() && self.activity.speaks_tls() == Some(true);
+        let refused = refused(&error, protocol, is_tls);
+        if let Some(reason) = refused {
+            counters.malformed.count(reason);
         }
-        let cause = error.source().map(ToString::to_string);
-        debug!(%peer, problem = ?error.to_string(), ?cause, "connection ended");
+        match refused {
+            Some(Malformed::Tls) => self.complaint().of_tls(),
+            _ => self.complaint().of_end(&error),
+        }
+    }
+
+    fn complaint(&self) -> Complaint<'_> {
+        Complaint {
+            server: "gateway",
+            peer: self.address,
+            activity: &self.activity,
+            throttle: &self.server.throttle,
+        }
     }
 }
 
@@ -222,14 +253,13 @@ fn certificates(session: &rustls::ServerConnection) -> Arc<[CertificateDer<'stat
         .collect()
 }
 
-async fn answer(
-    mut stack: Stack,
+async fn answer<S: Answers>(
+    mut stack: S,
     request: Request<Incoming>,
     activity: Activity,
-) -> Result<Response<CountedBody<impl Body<Data = Bytes, Error = BoxError>>>, Infallible> {
+) -> Result<Response<CountedBody<S::Body>>, Infallible> {
     let in_flight = activity.begin();
-    std::future::poll_fn(|context| Service::<Request<Incoming>>::poll_ready(&mut stack, context))
-        .await?;
+    std::future::poll_fn(|context| stack.poll_ready(context)).await?;
     let answer = stack.call(request).await?;
     let allowed = answer.extensions().get::<TimeAllowed>();
     let may_rest = allowed.is_some_and(|allowed| allowed.0.is_none());

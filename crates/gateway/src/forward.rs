@@ -19,6 +19,7 @@ mod segments;
 mod tunnel;
 mod upload;
 mod upstream;
+mod way;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::VIA;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -48,7 +49,7 @@ use self::failure::{Failure, Unreachable};
 use self::link::{Broken, Link};
 use self::pool::{Pool, PoolLimits};
 use self::upload::Upload;
-use crate::Peer;
+use self::way::Way;
 use crate::answer::OwnBody;
 use crate::arrival::TimeAllowed;
 use crate::crowd::Inside;
@@ -60,8 +61,8 @@ use crate::impersonate::ForwardAs;
 pub struct Forward(Arc<Shared>);
 
 struct Shared {
-    upstream: Arc<Upstream>,
-    identity: UpstreamIdentity,
+    /// Where requests go; the same for all threads.
+    way: Arc<ArcSwap<Way>>,
     limits: ForwardLimits,
     pool: Arc<Pool>,
     drain: CancellationToken,
@@ -128,9 +129,9 @@ impl Forward {
         limits: ForwardLimits,
         drain: CancellationToken,
     ) -> Self {
+        let way = Way::new(upstream, identity);
         Self(Arc::new(Shared {
-            upstream: Arc::new(upstream),
-            identity,
+            way: Arc::new(ArcSwap::from_pointee(way)),
             pool: limits.pool(),
             limits,
             drain,
@@ -141,8 +142,7 @@ impl Forward {
     /// The same with connections of its own, for a thread that shares none with others.
     pub fn apart(&self) -> Self {
         Self(Arc::new(Shared {
-            upstream: Arc::clone(&self.0.upstream),
-            identity: self.0.identity.clone(),
+            way: Arc::clone(&self.0.way),
             pool: self.0.limits.pool(),
             limits: self.0.limits,
             drain: self.0.drain.clone(),
@@ -162,12 +162,21 @@ impl Forward {
         limits: ForwardLimits,
         drain: CancellationToken,
     ) -> Result<Self, UpstreamError> {
-        let upstream = Upstream::of(access, mode == IdentityMode::Impersonate)?;
-        let identity = match mode {
-            IdentityMode::Passthrough => UpstreamIdentity::Passthrough,
-            IdentityMode::Impersonate => UpstreamIdentity::Impersonate(access.credentials.clone()),
-        };
+        let (upstream, identity) = way::of(access, mode)?;
         Ok(Self::new(upstream, identity, limits, drain))
+    }
+
+    /// Sends requests to where `access` leads from now on, for all that [`apart`](Self::apart) made, too. Connections that were made before
+    /// end with their request.
+    ///
+    /// # Errors
+    ///
+    /// As [`to`](Self::to); then nothing changes.
+    pub fn lead_to(&self, access: &Access, mode: IdentityMode) -> Result<(), UpstreamError> {
+        let (upstream, identity) = way::of(access, mode)?;
+        let next = self.0.way.load().next(upstream, identity);
+        self.0.way.store(Arc::new(next));
+        Ok(())
     }
 }
 
@@ -187,54 +196,29 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let shared = Arc::clone(&self.0);
         let (parts, body) = request.into_parts();
-        let prepared = shared.prepare(parts, Upload::new(body));
+        let way = shared.way.load_full();
+        let prepared = way.prepare(parts, Upload::new(body), &shared.mark);
         Box::pin(async move {
-            let answer = shared.forward(prepared).await;
+            let answer = shared.forward(&way, prepared).await;
             Ok(answer.unwrap_or_else(|failure| failure.told().map(ForwardBody::from)))
         })
     }
 }
 
 impl Shared {
-    /// The request as the upstream is to see it, but for who asks. Nothing here waits, so that it is no part of the future.
-    fn prepare(&self, mut parts: Parts, body: Upload) -> Result<(Request<Upload>, Facts), Failure> {
-        let protocol = headers::wanted_upgrade(&parts.headers, parts.version);
-        let facts = Facts::of(&mut parts, &body, protocol.is_some())?;
-        let protocol = protocol.filter(|_| facts.upgrade.is_some());
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
-        let mut request = Request::new(body);
-        *request.uri_mut() = self.upstream.target(&parts.uri)?;
-        *request.method_mut() = parts.method;
-        let headers = request.headers_mut();
-        *headers = parts.headers;
-        if headers::has_mark(headers, &self.mark) {
-            return Err(Failure::Loop);
-        }
-        headers::outgoing(headers, protocol, |meaning| {
-            self.identity.keeps(meaning, facts.is_proxied)
-        });
-        headers::address(headers, self.upstream.authority(), peer);
-        headers.append(VIA, self.mark.clone());
-        let is_empty = request.body().is_empty();
-        headers::frame(request.headers_mut(), !is_empty);
-        if !is_empty && headers::expects_continue(request.headers()) {
-            upload::wait_to_be_asked(&mut request);
-        }
-        Ok((request, facts))
-    }
-
     async fn forward(
         &self,
+        way: &Way,
         prepared: Result<(Request<Upload>, Facts), Failure>,
     ) -> Result<Response<ForwardBody>, Failure> {
         let (mut request, facts) = prepared?;
-        let own = self
+        let own = way
             .identity
             .write(request.headers_mut(), facts.user.as_ref());
         let own = own.await?;
-        let (answer, link) = self.exchange(request, &facts).await?;
+        let (answer, link) = self.exchange(way, request, &facts).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
-            self.identity.refused(own.as_ref());
+            way.identity.refused(own.as_ref());
         }
         match facts.upgrade {
             Some(upgrade) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -247,13 +231,14 @@ impl Shared {
     /// Sends the request, on a connection that is there or on a new one.
     async fn exchange(
         &self,
+        way: &Way,
         mut request: Request<Upload>,
         facts: &Facts,
     ) -> Result<(Response<Incoming>, Box<Link>), Failure> {
         // An upgrade may not be sent twice, so it does not risk a connection that may be dead.
         let idle = match &facts.upgrade {
             Some(_) => None,
-            None => self.pool.take(self.identity.version()).await,
+            None => self.pool.take(way.version()).await,
         };
         if let Some(mut link) = idle {
             let spare = facts.may_repeat.then(|| copy(&request));
@@ -265,15 +250,15 @@ impl Shared {
             }
         }
         // Boxed: few requests need it, and all would carry its room.
-        let mut link = Box::pin(self.connect()).await?;
+        let mut link = Box::pin(self.connect(way)).await?;
         let answer = link.send(request, facts.patience).await?;
         Ok((answer, link))
     }
 
-    async fn connect(&self) -> Result<Box<Link>, Unreachable> {
-        let version = self.identity.version();
+    async fn connect(&self, way: &Way) -> Result<Box<Link>, Unreachable> {
+        let version = way.version();
         let connect = async {
-            let stream = self.upstream.connect().await?;
+            let stream = way.upstream.connect().await?;
             Ok(Link::open(stream, version).await?)
         };
         match timeout(self.limits.connect, connect).await {

@@ -10,19 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kubevigil_connections::{FreePlace, ListenError, Places, Throttle, Watched, listen};
-use kubevigil_kubeconfig::AccessError;
 use kubevigil_record::auditing::Auditing;
 use kubevigil_tls::{ClientCertificates, CredentialsError, Look, ServerCredentials, ServerFiles};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
+use url::Url;
 
 use crate::config::{ConfigError, GatewayConfig};
 use crate::connection::{self, Server};
 use crate::counters::GatewayCounters;
-use crate::forward::UpstreamError;
 use crate::identity::{Authenticator, IdentityError};
+use crate::reach::{Reach, ReachError};
 use crate::stack::{Parts, Stack};
 use crate::workers::Workers;
 
@@ -55,19 +55,10 @@ pub enum BindError {
     Credentials(#[from] CredentialsError),
     /// The upstream cannot be reached as it was asked for.
     #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The upstream's address cannot be used.
-    #[error("gateway.upstream: {0}")]
-    Upstream(#[from] UpstreamError),
+    Reach(#[from] ReachError),
     /// Nobody could be recognised as meant.
     #[error("gateway.{0}")]
     Identity(#[from] IdentityError),
-    /// There is nothing to impersonate with.
-    #[error(
-        "gateway.identity.mode is impersonate, but the gateway has no credentials of its own: name a kubeconfig that has some in \
-         gateway.upstream.kubeconfig, or set gateway.upstream.in_cluster"
-    )]
-    NothingToImpersonateWith,
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -87,6 +78,7 @@ pub struct Drained {
 #[derive(Clone)]
 pub struct Handle {
     tls: Option<Arc<ServerCredentials>>,
+    reach: Arc<Reach>,
     authenticator: Arc<Authenticator>,
     counters: Arc<GatewayCounters>,
 }
@@ -97,7 +89,10 @@ pub enum ReloadError {
     /// The gateway's certificate or key.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// Authorities of clients.
+    /// The upstream's kubeconfig or authority.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    /// Authorities of clients or proxies.
     #[error("gateway.{0}")]
     Identity(#[from] IdentityError),
 }
@@ -114,7 +109,8 @@ impl Gateway {
         let workers = Workers::start(|| parts.stack()).map_err(BindError::Workers)?;
         let handle = Handle {
             tls,
-            authenticator: Arc::clone(&parts.authenticator),
+            reach: Arc::new(parts.reach),
+            authenticator: parts.authenticator,
             counters,
         };
         Ok(Self {
@@ -132,6 +128,11 @@ impl Gateway {
     /// The address listened on, with the actual port when the settings say port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The API server's address, as it was read when the port was taken.
+    pub fn upstream(&self) -> &Url {
+        self.handle.reach.server()
     }
 
     /// For reloading files and reading counters while it serves.
@@ -171,8 +172,8 @@ impl Gateway {
 }
 
 impl Handle {
-    /// Reads certificates and authorities again, whether they seem changed or not. What is broken stays as it was and is
-    /// returned, and logged.
+    /// Reads certificates, authorities and the upstream's kubeconfig again, whether they seem changed or not. What is broken stays as it
+    /// was and is returned, and logged.
     pub fn reload(&self) -> Vec<ReloadError> {
         self.look(true)
     }
@@ -182,24 +183,47 @@ impl Handle {
         &self.counters
     }
 
+    /// Each file for itself: a broken one keeps no other from being replaced.
     fn look(&self, insist: bool) -> Vec<ReloadError> {
         let mut errors: Vec<ReloadError> = Vec::new();
-        match self.tls.as_ref().map(|tls| tls.reload(insist)) {
-            Some(Ok(Look::Replaced)) => {
-                self.counters.reloads.add(1);
-                info!("the certificate has changed: new connections use the new one");
-            }
-            Some(Err(error)) => errors.push(error.into()),
-            Some(Ok(Look::Same)) | None => {}
+        let tls = self.tls.as_ref().map(|tls| tls.reload(insist));
+        match tls.transpose() {
+            Ok(look) => self.count(
+                look.map_or(0, replaced),
+                "the certificate has changed: new connections use the new one",
+            ),
+            Err(error) => errors.push(error.into()),
         }
-        let identity = self.authenticator.reload(insist);
-        errors.extend(identity.err().map(ReloadError::from));
+        match self.reach.reload(insist) {
+            Ok(look) => self.count(
+                replaced(look),
+                "the upstream's kubeconfig or authority has changed: new requests go by the new one",
+            ),
+            Err(error) => errors.push(error.into()),
+        }
+        let renewal = self.authenticator.reload(insist);
+        self.count(
+            renewal.replaced,
+            "authorities of client certificates have changed",
+        );
+        errors.extend(renewal.errors.into_iter().map(ReloadError::from));
         self.counters.failed_reloads.add(errors.len() as u64);
         for problem in &errors {
             warn!(%problem, "changed files cannot be used: the old ones stay in use");
         }
         errors
     }
+
+    fn count(&self, replaced: u64, message: &str) {
+        if replaced > 0 {
+            self.counters.reloads.add(replaced);
+            info!("{message}");
+        }
+    }
+}
+
+fn replaced(look: Look) -> u64 {
+    u64::from(look == Look::Replaced)
 }
 
 fn server_credentials(

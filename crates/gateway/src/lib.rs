@@ -6,6 +6,7 @@
 //! |---|---|
 //! | connection | TLS, HTTP/1.1 and HTTP/2, time-outs and limits, draining |
 //! | [`arrival`] | audit id, request head, one form of target |
+//! | [`recover`] | answers for what panics |
 //! | [`identity`] | who asks |
 //! | [`kubevigil_record::layer`] | the events; everything inside is audited |
 //! | [`refuse`] | answers whoever was not recognised |
@@ -59,14 +60,17 @@ mod gateway;
 pub mod identity;
 pub mod impersonate;
 mod peer;
+mod reach;
+pub mod recover;
 pub mod refuse;
 mod room;
 mod stack;
 mod workers;
 
 pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
-pub use crate::counters::GatewayCounters;
+pub use crate::counters::{GatewayCounters, Malformed};
 pub use crate::gateway::{BindError, Drained, Gateway, Handle, ReloadError};
 pub use crate::peer::Peer;
+pub use crate::reach::ReachError;
 pub use crate::stack::check_identity;
 pub use kubevigil_connections::Count;

@@ -2,38 +2,39 @@
 
 use std::sync::Arc;
 
-use kubevigil_kubeconfig::{Access, AccessError};
 use kubevigil_record::auditing::Auditing;
 use kubevigil_record::layer::{AuditLayer, AuditService};
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 
 use crate::arrival::{Arrival, ArrivalLayer, ArrivalLimits};
-use crate::config::{GatewayConfig, UpstreamConfig};
+use crate::config::GatewayConfig;
 use crate::counters::GatewayCounters;
 use crate::crowd::{CrowdLayer, Crowded};
 use crate::forward::{Forward, ForwardLimits};
 use crate::gateway::BindError;
-use crate::identity::{
-    Authenticate, AuthenticateLayer, Authenticator, IdentityMode, Reviewer, UpstreamReviewer,
-};
+use crate::identity::{Authenticate, AuthenticateLayer, Authenticator};
 use crate::impersonate::{Impersonate, ImpersonateLayer};
+use crate::reach::Reach;
+use crate::recover::{Recover, RecoverLayer};
 use crate::refuse::{Refuse, RefuseLayer};
 use crate::room::Room;
 use crate::workers;
 
 /// All services, outermost first. What is refused inside of the audit service is recorded, what is turned away outside is not.
-pub(crate) type Stack = Arrival<Authenticate<AuditService<Refuse<Crowded<Impersonate<Forward>>>>>>;
+pub(crate) type Stack<S = Forward> =
+    Arrival<Recover<Authenticate<AuditService<Refuse<Crowded<Impersonate<S>>>>>>>;
 
 /// What stacks are made of. All connections share it.
 pub(crate) struct Parts {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) auditing: Arc<Auditing>,
     pub(crate) room: Room,
+    pub(crate) reach: Reach,
     arrival: ArrivalLayer,
+    recover: RecoverLayer,
     crowd: CrowdLayer,
     impersonate: ImpersonateLayer,
-    forward: Forward,
 }
 
 impl Parts {
@@ -44,9 +45,7 @@ impl Parts {
         counters: &Arc<GatewayCounters>,
         cut: CancellationToken,
     ) -> Result<Self, BindError> {
-        let access = access(&config.upstream)?;
         let mode = config.identity.mode;
-        let (authenticator, reviewer) = identity(config, &access)?;
         let room = Room::within(config, kubevigil_connections::raise_limit());
         let usual = ForwardLimits::default();
         // Each thread keeps its own.
@@ -55,25 +54,33 @@ impl Parts {
             idle_connections: usual.idle_connections.min(room.requests / workers::count()),
             ..usual
         };
+        let reach = Reach::new(&config.upstream, mode, limits, cut)?;
+        let reviewer = reach.reviewer();
+        let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
         Ok(Self {
             arrival: arrival(config, counters),
+            recover: RecoverLayer::new(Arc::clone(counters)),
             crowd: CrowdLayer::new(room.requests, room.long_running, Arc::clone(counters)),
             room,
             authenticator: Arc::new(authenticator),
             auditing,
             impersonate: ImpersonateLayer::new(mode, reviewer.as_ref())?,
-            forward: Forward::to(&access, mode, limits, cut)?,
+            reach,
         })
     }
 
     /// A stack with upstream connections of its own.
     pub(crate) fn stack(&self) -> Stack {
-        let forward = self.forward.apart();
-        let crowd = self.crowd.layer(self.impersonate.layer(forward));
+        self.around(self.reach.forward().apart())
+    }
+
+    /// All services around the innermost one.
+    fn around<S>(&self, innermost: S) -> Stack<S> {
+        let crowd = self.crowd.layer(self.impersonate.layer(innermost));
         let refuse = RefuseLayer.layer(crowd);
         let audit = AuditLayer::new(Arc::clone(&self.auditing)).layer(refuse);
         let authenticate = AuthenticateLayer::new(Arc::clone(&self.authenticator)).layer(audit);
-        self.arrival.layer(authenticate)
+        self.arrival.layer(self.recover.layer(authenticate))
     }
 }
 
@@ -83,37 +90,11 @@ impl Parts {
 ///
 /// The first thing with which a gateway would not start.
 pub fn check_identity(config: &GatewayConfig) -> Result<(), BindError> {
-    let access = access(&config.upstream)?;
-    identity(config, &access).map(drop)
-}
-
-/// Who finds out who asks, and who is asked about it.
-fn identity(
-    config: &GatewayConfig,
-    access: &Access,
-) -> Result<(Authenticator, Option<Arc<dyn Reviewer>>), BindError> {
-    // Over plain HTTP nobody has credentials; such an upstream trusts whoever reaches it.
-    let has_say = access.tls.is_none() || !access.credentials.is_empty();
-    if config.identity.mode == IdentityMode::Impersonate && !has_say {
-        return Err(BindError::NothingToImpersonateWith);
-    }
-    let reviewer = has_say.then(|| reviewer(access)).transpose()?;
-    let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
-    Ok((authenticator, reviewer))
-}
-
-fn access(upstream: &UpstreamConfig) -> Result<Access, AccessError> {
-    if let Some(path) = &upstream.kubeconfig {
-        return Access::load(path, upstream.context.as_deref());
-    }
-    match &upstream.server {
-        Some(server) => Access::direct(server.as_str(), upstream.ca.as_deref()),
-        None => Access::in_cluster(),
-    }
-}
-
-fn reviewer(access: &Access) -> Result<Arc<dyn Reviewer>, AccessError> {
-    Ok(Arc::new(UpstreamReviewer::new(access.client()?)))
+    let mode = config.identity.mode;
+    let (limits, cut) = (ForwardLimits::default(), CancellationToken::new());
+    let reach = Reach::new(&config.upstream, mode, limits, cut)?;
+    Authenticator::new(&config.identity, reach.reviewer().as_ref())?;
+    Ok(())
 }
 
 fn arrival(config: &GatewayConfig, counters: &Arc<GatewayCounters>) -> ArrivalLayer {

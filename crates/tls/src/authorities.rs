@@ -3,7 +3,7 @@
 //! kube-apiserver lets every client certificate through the handshake and decides later who it belongs to, because two sets
 //! of authorities are asked, clients' and front proxies', and a connection may be older than the authorities of today.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
@@ -12,17 +12,28 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::error::CredentialsError;
 use crate::pem::{Pem, PemSource};
-use crate::reload::{Look, Reloadable};
+use crate::reload::Reloadable;
 
-/// Authorities of client certificates, from a PEM file that may change.
-pub struct Authorities(Reloadable<Arc<dyn ClientCertVerifier>>);
+/// Authorities of client certificates. They do not change; their file may, see [`follow`](Self::follow).
+#[derive(Debug)]
+pub struct Authorities {
+    verifier: Arc<dyn ClientCertVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
 
 impl Authorities {
-    /// Reads the certificates of the authorities.
-    pub fn load(path: PathBuf) -> Result<Self, CredentialsError> {
+    /// Reads the certificates of the authorities from a PEM file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CredentialsError> {
+        let source = PemSource::File(path.as_ref().to_owned());
+        let content = source.read()?;
+        Self::read(&source, &content)
+    }
+
+    /// The same from a file that may change. What is in force then is up to whoever looks.
+    pub fn follow(path: PathBuf) -> Result<Reloadable<Self>, CredentialsError> {
         let source = PemSource::File(path.clone());
-        let build = move |contents: &[Vec<u8>]| client_verifier(&source, &contents.concat());
-        Reloadable::open(vec![path], build).map(Self)
+        let build = move |contents: &[Vec<u8>]| Self::read(&source, &contents.concat());
+        Reloadable::open(vec![path], build)
     }
 
     /// Whether one of the authorities vouches for a chain, its own certificate first, at a time. Purposes, if the certificate
@@ -31,20 +42,21 @@ impl Authorities {
         let (own, intermediates) = chain
             .split_first()
             .ok_or(rustls::Error::NoCertificatesPresented)?;
-        let verifier = self.0.current();
-        verifier
+        self.verifier
             .verify_client_cert(own, intermediates, now)
             .map(drop)
     }
 
-    /// Reads the file again; see [`Reloadable::reload`].
-    pub fn reload(&self, insist: bool) -> Result<Look, CredentialsError> {
-        self.0.reload(insist)
+    /// The authorities' own certificates, in the order of the file.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
-    /// Changes when the authorities were replaced; see [`Reloadable::generation`].
-    pub fn generation(&self) -> u64 {
-        self.0.generation()
+    fn read(source: &PemSource, content: &[u8]) -> Result<Self, CredentialsError> {
+        Ok(Self {
+            verifier: client_verifier(source, content)?,
+            certificates: Pem::new(source, content).certificates()?,
+        })
     }
 }
 

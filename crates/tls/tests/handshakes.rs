@@ -225,15 +225,19 @@ fn authorities_vouch_for_their_own_clients_in_time_only() {
 #[test]
 fn replaced_authorities_vouch_for_nobody_of_before() {
     let (server, next) = (Server::new(), authority());
-    let authorities = Authorities::load(server.write("ca.crt", &server.authority.pem())).unwrap();
+    let file = server.write("ca.crt", &server.authority.pem());
+    let authorities = Authorities::follow(file).unwrap();
     let (old, new) = (client(&server.authority, |_| {}), client(&next, |_| {}));
     assert_eq!(authorities.generation(), 0);
+    let before = authorities.current();
 
     server.write("ca.crt", &next.pem());
     assert_eq!(authorities.reload(false).unwrap(), Look::Replaced);
     assert_eq!(authorities.generation(), 1);
-    assert!(authorities.verify(&old.chain, UnixTime::now()).is_err());
-    assert!(authorities.verify(&new.chain, UnixTime::now()).is_ok());
+    let after = authorities.current();
+    assert!(after.verify(&old.chain, UnixTime::now()).is_err());
+    assert!(after.verify(&new.chain, UnixTime::now()).is_ok());
+    assert_ne!(before.certificates(), after.certificates());
 }
 
 #[test]

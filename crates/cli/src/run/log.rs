@@ -5,9 +5,10 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// The crates that speak at the configured level.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "kubevigil",
     "kubevigil_alerts",
+    "kubevigil_connections",
     "kubevigil_gateway",
     "kubevigil_journal",
     "kubevigil_kubeconfig",

@@ -5,6 +5,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri, Version};
 
 use super::TurnedAway;
+use crate::counters::Malformed;
 
 /// Refuses what Go's server refuses and hyper lets through: a `Host` that is missing or there twice, and transfer encodings other
 /// than one `chunked`, about which proxies and servers have disagreed before.
@@ -12,16 +13,16 @@ pub(super) fn check_framing<B>(request: &Request<B>) -> Result<(), TurnedAway> {
     let hosts = request.headers().get_all(HOST).iter().count();
     let is_http_11 = request.version() == Version::HTTP_11;
     if hosts > 1 {
-        return Err(TurnedAway::Malformed("too many Host headers"));
+        return Err(framing("too many Host headers"));
     }
     if is_http_11 && hosts == 0 && request.method() != Method::CONNECT {
-        return Err(TurnedAway::Malformed("missing required Host header"));
+        return Err(framing("missing required Host header"));
     }
     let mut encodings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let encoding = encodings.next();
     let is_chunked = encoding.is_none_or(|one| one.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || encodings.next().is_some() {
-        return Err(TurnedAway::Malformed("unsupported transfer encoding"));
+        return Err(framing("unsupported transfer encoding"));
     }
     Ok(())
 }
@@ -29,11 +30,11 @@ pub(super) fn check_framing<B>(request: &Request<B>) -> Result<(), TurnedAway> {
 /// Leaves path and query, whatever form they came in. `http://other/api` asks this server for `/api`, as it asks any.
 pub(super) fn make_origin_form<B>(request: &mut Request<B>) -> Result<(), TurnedAway> {
     if request.method() == Method::CONNECT {
-        return Err(TurnedAway::Malformed("CONNECT is not supported"));
+        return Err(no_target("CONNECT is not supported"));
     }
     let uri = request.uri();
     let Some(target) = uri.path_and_query() else {
-        return Err(TurnedAway::Malformed("no path"));
+        return Err(no_target("no path"));
     };
     let is_plain = uri.scheme().is_none() && uri.authority().is_none();
     let text = target.as_str();
@@ -49,7 +50,7 @@ pub(super) fn make_origin_form<B>(request: &mut Request<B>) -> Result<(), Turned
         _ if !is_plain && (text.is_empty() || text.starts_with('?')) => {
             set(request, &format!("/{text}"))
         }
-        _ => Err(TurnedAway::Malformed("no path")),
+        _ => Err(no_target("no path")),
     }
 }
 
@@ -62,9 +63,17 @@ pub(super) fn make_recorded<B>(request: &mut Request<B>, recorded: &str) -> Resu
     set(request, recorded)
 }
 
+fn framing(problem: &'static str) -> TurnedAway {
+    TurnedAway::Malformed(Malformed::Framing, problem)
+}
+
+fn no_target(problem: &'static str) -> TurnedAway {
+    TurnedAway::Malformed(Malformed::Target, problem)
+}
+
 fn set<B>(request: &mut Request<B>, target: &str) -> Result<(), TurnedAway> {
     let target = PathAndQuery::try_from(target);
-    let target = target.map_err(|_| TurnedAway::Malformed("no path"))?;
+    let target = target.map_err(|_| no_target("no path"))?;
     *request.uri_mut() = Uri::from(target);
     Ok(())
 }

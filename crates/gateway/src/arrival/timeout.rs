@@ -1,49 +1,21 @@
 //! The `timeout` that a client asks for in the URL, read as Go reads durations.
 
-use std::borrow::Cow;
 use std::time::Duration;
+
+use kubevigil_audit::request_info::query_pairs;
 
 /// The largest number of nanoseconds that Go's durations hold, and one more for negative ones.
 const MOST: u64 = 1 << 63;
 
 /// The first parameter `timeout` of a query; `None` when there is none, or nothing above zero. An error has Go's own words.
 pub(super) fn asked_for(query: &str) -> Result<Option<Duration>, String> {
-    let pairs = query.split('&').filter(|pair| !pair.contains(';'));
-    for pair in pairs {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // Nearly every key is ruled out by this, without decoding.
-        if key != "timeout" && !key.contains('%') {
-            continue;
-        }
-        if let (Some(key), Some(value)) = (unescape(key), unescape(value))
-            && *key == *b"timeout"
-        {
-            let nanoseconds = parse(&value)?;
-            return Ok(nanoseconds.map(Duration::from_nanos));
-        }
+    // Nearly every query is ruled out by this, without decoding.
+    if !query.contains("timeout") && !query.contains('%') {
+        return Ok(None);
     }
-    Ok(None)
-}
-
-/// A part of a query as bytes; `None` when an escape is broken, and then Go leaves the pair out.
-fn unescape(text: &str) -> Option<Cow<'_, [u8]>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text.as_bytes()));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            b'+' => b' ',
-            _ => byte,
-        });
-    }
-    Some(Cow::Owned(bytes))
+    let asked = query_pairs(query).find(|(key, _)| **key == *b"timeout");
+    let nanoseconds = asked.map_or(Ok(None), |(_, value)| parse(&value))?;
+    Ok(nanoseconds.map(Duration::from_nanos))
 }
 
 /// `1h2m3.5s` in nanoseconds; `None` for what is not above zero.

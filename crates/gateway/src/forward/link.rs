@@ -28,8 +28,17 @@ const READ_BUFFER: usize = 256 * 1024;
 pub(super) struct Link {
     sender: SendRequest<Upload>,
     wire: Wire,
-    version: u64,
+    version: Version,
     is_last: bool,
+}
+
+/// What a connection was made for; it carries nothing else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Version {
+    /// The number of the way to the upstream.
+    pub(super) way: u64,
+    /// The version of the client certificate that was shown.
+    pub(super) certificate: u64,
 }
 
 /// The part that moves the bytes.
@@ -51,8 +60,8 @@ pub(super) enum Broken {
 }
 
 impl Link {
-    /// Begins to speak HTTP. `version` is that of the certificate that the connection speaks for.
-    pub(super) async fn open(stream: Stream, version: u64) -> Result<Box<Self>, hyper::Error> {
+    /// Begins to speak HTTP.
+    pub(super) async fn open(stream: Stream, version: Version) -> Result<Box<Self>, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(READ_BUFFER);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
@@ -114,8 +123,8 @@ impl Link {
         self.wire.has_ended
     }
 
-    /// The version of the certificate that the connection speaks for.
-    pub(super) fn version(&self) -> u64 {
+    /// What the connection was made for.
+    pub(super) fn version(&self) -> Version {
         self.version
     }
 

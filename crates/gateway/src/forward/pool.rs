@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::link::Link;
+use super::link::{Link, Version};
 
 /// Idle connections, oldest first.
 pub(super) struct Pool {
@@ -37,12 +37,12 @@ impl Pool {
         })
     }
 
-    /// A connection that was alive a moment ago and speaks for this version of the certificate.
-    pub(super) async fn take(&self, version: u64) -> Option<Box<Link>> {
+    /// A connection that was alive a moment ago and was made for this.
+    pub(super) async fn take(&self, version: Version) -> Option<Box<Link>> {
         poll_fn(|context| Poll::Ready(self.usable(version, context))).await
     }
 
-    fn usable(&self, version: u64, context: &mut Context<'_>) -> Option<Box<Link>> {
+    fn usable(&self, version: Version, context: &mut Context<'_>) -> Option<Box<Link>> {
         loop {
             // The lock is not held while a connection is looked at.
             let (mut link, since) = self.idle().pop()?;

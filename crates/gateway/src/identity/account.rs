@@ -1,5 +1,6 @@
 //! Names that Kubernetes gives a meaning: service accounts, and the groups that everybody is in.
 
+use kubevigil_audit::request_info::is_subdomain;
 use kubevigil_record::event::UserInfo;
 
 pub(crate) const ANONYMOUS: &str = "system:anonymous";
@@ -11,7 +12,6 @@ pub(super) const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 const SERVICE_ACCOUNTS: &str = "system:serviceaccounts";
 const LABEL_LIMIT: usize = 63;
-const SUBDOMAIN_LIMIT: usize = 253;
 
 /// Who asks without credentials.
 pub(crate) fn anonymous() -> UserInfo {
@@ -58,17 +58,7 @@ pub(crate) fn service_account(username: &str) -> Option<(&str, &str)> {
 
 /// A DNS label (RFC 1123): what a namespace is called.
 pub(super) fn is_label(text: &str) -> bool {
-    text.len() <= LABEL_LIMIT && is_part(text)
-}
-
-/// DNS labels with dots between them: what a service account is called.
-pub(super) fn is_subdomain(text: &str) -> bool {
-    text.len() <= SUBDOMAIN_LIMIT && text.split('.').all(is_part)
-}
-
-fn is_part(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_inner)
+    text.len() <= LABEL_LIMIT && !text.contains('.') && is_subdomain(text)
 }
 
 #[cfg(test)]

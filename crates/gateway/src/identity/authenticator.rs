@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +20,7 @@ use super::front_proxy::FrontProxy;
 use super::issuer::Issuer;
 use super::keys::{KeySourceError, Source};
 use super::refused::Refused;
+use super::renewal::{Renewal, Renewing};
 use super::reviewer::Reviewer;
 use super::token_review::TokenReviews;
 use super::tokens::Tokens;
@@ -34,8 +35,9 @@ pub struct Authenticator {
     front_proxy: Option<FrontProxy>,
     certificates: Option<Vouchers>,
     tokens: Tokens,
-    /// What does not change, and which files are looked at again.
     config: IdentityConfig,
+    /// Held while authorities are renewed: what agrees must go in force together.
+    renewing: Mutex<()>,
 }
 
 /// Somebody who was recognised.
@@ -130,30 +132,27 @@ impl Authenticator {
                 return Err(IdentityError::NeedsImpersonation(setting));
             }
         }
-        if let Some(advice) = config.check_front_proxy()? {
-            tracing::warn!("{advice}");
-        }
+        let front_proxy = front_proxy(config)?;
         let certificates = config.client_ca.clone();
         let certificates = certificates.map(|path| vouchers("client_ca", path));
-        Ok(Self {
-            front_proxy: front_proxy(config)?,
+        let authenticator = Self {
+            front_proxy,
             certificates: certificates.transpose()?,
             tokens: tokens(config, upstream)?,
             config: config.clone(),
-        })
+            renewing: Mutex::default(),
+        };
+        if let Some(advice) = authenticator.renewing().judge()? {
+            tracing::warn!("{advice}");
+        }
+        Ok(authenticator)
     }
 
-    /// Reads authorities again if their files changed; with `insist`, in any case. What cannot be read, or would
-    /// let clients pass for the front proxy, changes nothing.
-    pub fn reload(&self, insist: bool) -> Result<(), IdentityError> {
-        self.config.check_front_proxy()?;
-        let failed = |setting| move |error| IdentityError::Authorities { setting, error };
-        let proxy = self.front_proxy.as_ref();
-        let proxy = proxy.map_or(Ok(()), |proxy| proxy.reload(insist));
-        let certificates = self.certificates.as_ref();
-        let certificates = certificates.map_or(Ok(()), |vouchers| vouchers.reload(insist));
-        proxy.map_err(failed("front_proxy.ca"))?;
-        certificates.map_err(failed("client_ca"))
+    /// Reads authorities again, and puts in force what changed: each file for itself, but nothing that would let clients pass for the front
+    /// proxy. What is wrong is told when it changes; with `insist`, in any case. Blocks while it reads.
+    pub fn reload(&self, insist: bool) -> Renewal {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.renewing().renew(insist)
     }
 
     /// Finds out who asks at the time `now`. The first method that recognises somebody decides.
@@ -287,6 +286,15 @@ impl Authenticator {
         })
     }
 
+    fn renewing(&self) -> Renewing<'_> {
+        let proxy = self.front_proxy.as_ref();
+        Renewing {
+            proxies: proxy.map(FrontProxy::vouchers),
+            clients: self.certificates.as_ref(),
+            any_name: proxy.is_some_and(FrontProxy::takes_any_name),
+        }
+    }
+
     /// Whether a header names callers to whoever trusts a proxy, or could be taken for one that does.
     fn names_caller(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
@@ -309,9 +317,9 @@ fn keyed() -> Result<Keyed, IdentityError> {
 }
 
 fn vouchers(setting: &'static str, path: PathBuf) -> Result<Vouchers, IdentityError> {
-    let authorities = Authorities::load(path);
-    let authorities = authorities.map_err(|error| IdentityError::Authorities { setting, error })?;
-    Ok(Vouchers::new(authorities, keyed()?))
+    let file = Authorities::follow(path);
+    let file = file.map_err(|error| IdentityError::Authorities { setting, error })?;
+    Ok(Vouchers::new(file, keyed()?))
 }
 
 fn front_proxy(config: &IdentityConfig) -> Result<Option<FrontProxy>, IdentityError> {

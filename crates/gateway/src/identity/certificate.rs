@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use kubevigil_record::event::UserInfo;
-use kubevigil_tls::{Authorities, CredentialsError};
+use kubevigil_tls::{Authorities, CredentialsError, Look, Reloadable};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::{
@@ -39,23 +41,59 @@ pub(super) struct Subject {
 
 /// Authorities, and whom they vouched for lately.
 pub(super) struct Vouchers {
-    authorities: Authorities,
+    file: Reloadable<Authorities>,
+    /// Those who are asked. What the file holds may have been refused (see `renewal`).
+    in_force: ArcSwap<InForce>,
     remembered: Remembered<Subject>,
     keyed: Keyed,
 }
 
+struct InForce {
+    authorities: Arc<Authorities>,
+    /// How often they were others: what was remembered of those no longer counts.
+    generation: u64,
+}
+
 impl Vouchers {
-    pub(super) fn new(authorities: Authorities, keyed: Keyed) -> Self {
+    pub(super) fn new(file: Reloadable<Authorities>, keyed: Keyed) -> Self {
+        let in_force = InForce {
+            authorities: file.current(),
+            generation: 0,
+        };
         Self {
-            authorities,
+            file,
+            in_force: ArcSwap::from_pointee(in_force),
             remembered: Remembered::new(MOST_REMEMBERED),
             keyed,
         }
     }
 
-    /// Reads the authorities again if their file changed; with `insist`, in any case.
-    pub(super) fn reload(&self, insist: bool) -> Result<(), CredentialsError> {
-        self.authorities.reload(insist).map(drop)
+    /// Reads the file again; see [`Reloadable::reload`]. Nothing new is in force yet.
+    pub(super) fn look(&self, insist: bool) -> Result<Look, CredentialsError> {
+        self.file.reload(insist)
+    }
+
+    /// What the file held when it was last good.
+    pub(super) fn latest(&self) -> Arc<Authorities> {
+        self.file.current()
+    }
+
+    /// Those who are asked.
+    pub(super) fn in_force(&self) -> Arc<Authorities> {
+        Arc::clone(&self.in_force.load().authorities)
+    }
+
+    /// Has others asked from now on. Whether they are others.
+    pub(super) fn put_in_force(&self, authorities: Arc<Authorities>) -> bool {
+        let current = self.in_force.load();
+        let are_others = current.authorities.certificates() != authorities.certificates();
+        if are_others {
+            self.in_force.store(Arc::new(InForce {
+                authorities,
+                generation: current.generation + 1,
+            }));
+        }
+        are_others
     }
 
     /// The subject of a chain, its own certificate first, if an authority vouches for it as a client.
@@ -64,7 +102,8 @@ impl Vouchers {
         chain: &[CertificateDer<'_>],
         now: SystemTime,
     ) -> Result<Subject, Refused> {
-        let generation = self.authorities.generation().to_le_bytes();
+        let in_force = self.in_force.load();
+        let generation = in_force.generation.to_le_bytes();
         let parts = chain.iter().map(AsRef::as_ref);
         let key = self
             .keyed
@@ -72,35 +111,10 @@ impl Vouchers {
         if let Some(subject) = self.remembered.get(&key, now) {
             return Ok(subject);
         }
-        let (subject, expires) = self.judge(chain, now)?;
+        let (subject, expires) = judge(&in_force.authorities, chain, now)?;
         let until = expires.min(now + REMEMBER);
         self.remembered.put(key, subject.clone(), now, until);
         Ok(subject)
-    }
-
-    fn judge(
-        &self,
-        chain: &[CertificateDer<'_>],
-        now: SystemTime,
-    ) -> Result<(Subject, SystemTime), Refused> {
-        let leaf = chain.first().map_or(&[][..], AsRef::as_ref);
-        let refused = |subject: &str, problem: String| Refused::Certificate {
-            subject: subject.to_owned(),
-            problem,
-        };
-        let (_, certificate) = X509Certificate::from_der(leaf)
-            .map_err(|error| refused("that cannot be read", error.to_string()))?;
-        let name = certificate.subject().to_string();
-        self.authorities
-            .verify(chain, UnixTime::since_unix_epoch(since_epoch(now)))
-            .map_err(|error| refused(&name, error.to_string()))?;
-        let subject = subject(certificate.subject(), leaf);
-        let subject = subject.map_err(|problem| refused(&name, problem.to_owned()))?;
-        let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-        Ok((
-            subject,
-            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
-        ))
     }
 }
 
@@ -115,6 +129,31 @@ impl Subject {
             extra: BTreeMap::from([(CREDENTIAL_ID.to_owned(), vec![credential])]),
         })
     }
+}
+
+fn judge(
+    authorities: &Authorities,
+    chain: &[CertificateDer<'_>],
+    now: SystemTime,
+) -> Result<(Subject, SystemTime), Refused> {
+    let leaf = chain.first().map_or(&[][..], AsRef::as_ref);
+    let refused = |subject: &str, problem: String| Refused::Certificate {
+        subject: subject.to_owned(),
+        problem,
+    };
+    let (_, certificate) = X509Certificate::from_der(leaf)
+        .map_err(|error| refused("that cannot be read", error.to_string()))?;
+    let name = certificate.subject().to_string();
+    authorities
+        .verify(chain, UnixTime::since_unix_epoch(since_epoch(now)))
+        .map_err(|error| refused(&name, error.to_string()))?;
+    let subject = subject(certificate.subject(), leaf);
+    let subject = subject.map_err(|problem| refused(&name, problem.to_owned()))?;
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+    Ok((
+        subject,
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+    ))
 }
 
 fn since_epoch(time: SystemTime) -> Duration {

@@ -6,7 +6,6 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use http::header::{HeaderName, InvalidHeaderName};
 use kubevigil_record::event::UserInfo;
-use kubevigil_tls::CredentialsError;
 use rustls_pki_types::CertificateDer;
 
 use super::certificate::Vouchers;
@@ -62,8 +61,14 @@ impl FrontProxy {
         })
     }
 
-    pub(super) fn reload(&self, insist: bool) -> Result<(), CredentialsError> {
-        self.vouchers.reload(insist)
+    /// Who vouches for proxies.
+    pub(super) fn vouchers(&self) -> &Vouchers {
+        &self.vouchers
+    }
+
+    /// Whether a proxy's certificate may have any name.
+    pub(super) fn takes_any_name(&self) -> bool {
+        self.allowed_names.is_empty()
     }
 
     /// Whom the proxy names; `None` when there is no certificate, or no name.
@@ -77,7 +82,7 @@ impl FrontProxy {
             return Ok(None);
         }
         let subject = self.vouchers.verify(chain, now)?;
-        if !self.allowed_names.is_empty() && !self.allowed_names.contains(&subject.common_name) {
+        if !self.takes_any_name() && !self.allowed_names.contains(&subject.common_name) {
             let name = subject.common_name;
             return Err(Refused::ProxyName { name });
         }

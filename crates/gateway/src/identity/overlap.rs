@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use kubevigil_tls::{CredentialsError, Pem, PemSource};
+use kubevigil_tls::Authorities;
+use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
@@ -30,28 +31,39 @@ impl IdentityConfig {
         let Some(proxy) = &self.front_proxy else {
             return Ok(None);
         };
-        let proxies = read("front_proxy.ca", &proxy.ca)?;
+        let proxies = load("front_proxy.ca", &proxy.ca)?;
         let clients = self.client_ca.as_ref();
-        let clients = clients.map_or_else(|| Ok(Vec::new()), |path| read("client_ca", path))?;
-        let overlap = clients
-            .iter()
-            .any(|client| proxies.iter().any(|proxy| proxy.vouches_for(client)));
-        match (overlap, proxy.allowed_names.is_empty()) {
-            (true, true) => Err(IdentityError::Setting {
-                setting: "front_proxy.allowed_names",
-                problem: "client_ca and front_proxy.ca share an authority, so that without names every client with a certificate \
-                          could be anybody; name the proxy's certificates, or use an authority that signs nothing else"
-                    .to_owned(),
-            }),
-            (true, false) => Ok(Some(
-                "client_ca and front_proxy.ca share an authority: whoever gets a certificate with one of the allowed names of the \
-                 front proxy can be anybody",
-            )),
-            (false, true) => Ok(Some(
-                "front_proxy.allowed_names is empty: every certificate that front_proxy.ca signed can be anybody",
-            )),
-            (false, false) => Ok(None),
-        }
+        let clients = clients.map(|path| load("client_ca", path)).transpose()?;
+        judge(&proxies, clients.as_ref(), proxy.allowed_names.is_empty())
+    }
+}
+
+/// Whether the authorities of clients and those of proxies may be in force together; `any_name` of a proxy will do.
+pub(super) fn judge(
+    proxies: &Authorities,
+    clients: Option<&Authorities>,
+    any_name: bool,
+) -> Result<Option<&'static str>, IdentityError> {
+    let proxies = parts(proxies);
+    let clients = clients.map_or_else(Vec::new, parts);
+    let overlap = clients
+        .iter()
+        .any(|client| proxies.iter().any(|proxy| proxy.vouches_for(client)));
+    match (overlap, any_name) {
+        (true, true) => Err(IdentityError::Setting {
+            setting: "front_proxy.allowed_names",
+            problem: "client_ca and front_proxy.ca share an authority, so that without names every client with a certificate \
+                      could be anybody; name the proxy's certificates, or use an authority that signs nothing else"
+                .to_owned(),
+        }),
+        (true, false) => Ok(Some(
+            "client_ca and front_proxy.ca share an authority: whoever gets a certificate with one of the allowed names of the \
+             front proxy can be anybody",
+        )),
+        (false, true) => Ok(Some(
+            "front_proxy.allowed_names is empty: every certificate that front_proxy.ca signed can be anybody",
+        )),
+        (false, false) => Ok(None),
     }
 }
 
@@ -63,14 +75,12 @@ impl Authority {
     }
 }
 
-fn read(setting: &'static str, path: &Path) -> Result<Vec<Authority>, IdentityError> {
-    let source = PemSource::File(path.to_owned());
-    let certificates = source
-        .read()
-        .map_err(CredentialsError::from)
-        .and_then(|content| Pem::new(&source, &content).certificates())
-        .map_err(|error| IdentityError::Authorities { setting, error })?;
-    let authority = |der: &[u8]| {
+fn load(setting: &'static str, path: &Path) -> Result<Authorities, IdentityError> {
+    Authorities::load(path).map_err(|error| IdentityError::Authorities { setting, error })
+}
+
+fn parts(authorities: &Authorities) -> Vec<Authority> {
+    let authority = |der: &CertificateDer<'_>| {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         Some(Authority {
             subject: certificate.subject().as_raw().to_vec(),
@@ -78,8 +88,6 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<Authority>, IdentityEr
             key: certificate.public_key().raw.to_vec(),
         })
     };
-    Ok(certificates
-        .iter()
-        .filter_map(|der| authority(der))
-        .collect())
+    let certificates = authorities.certificates().iter();
+    certificates.filter_map(authority).collect()
 }

@@ -1,7 +1,9 @@
 //! Questions that the gateway puts to the upstream with its own credentials.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -66,12 +68,17 @@ pub(super) async fn whole_body(mut answer: reqwest::Response) -> Result<Bytes, R
 }
 
 /// Asks over the connections and with the credentials of a kubeconfig.
-pub struct UpstreamReviewer(Client);
+pub struct UpstreamReviewer(ArcSwap<Client>);
 
 impl UpstreamReviewer {
     /// Asks with a client that proves itself as the gateway.
     pub fn new(client: Client) -> Self {
-        Self(client)
+        Self(ArcSwap::from_pointee(client))
+    }
+
+    /// Asks with another client from now on.
+    pub fn renew(&self, client: Client) {
+        self.0.store(Arc::new(client));
     }
 
     async fn ask(
@@ -83,7 +90,8 @@ impl UpstreamReviewer {
         let request = request.map_err(|error| ReviewError::Unreadable(error.to_string()))?;
         let path = request.uri().path().to_owned();
         let answer = timeout(PATIENCE, async {
-            let answer = self.0.send(request).await.map_err(unanswered)?;
+            let client = self.0.load_full();
+            let answer = client.send(request).await.map_err(unanswered)?;
             let status = answer.status().as_u16();
             if !answer.status().is_success() {
                 return Err(ReviewError::Refused { status, path });

@@ -66,20 +66,20 @@ impl TokenReviews {
         }
     }
 
-    /// Whose the token is that came from `address`.
+    /// What the upstream said lately of the token that hashes to `key`.
+    pub(super) fn known(&self, key: &Key, now: SystemTime) -> Option<Judgement> {
+        let good = self.good.get(key, now).map(Ok);
+        good.or_else(|| self.refused.get(key, now).map(Err))
+    }
+
+    /// Whose the token is that came from `address`, hashes to `key` and is not [`known`](Self::known).
     pub(super) async fn identify(
         &self,
+        key: Key,
         token: &str,
         address: Option<IpAddr>,
         now: SystemTime,
     ) -> Judgement {
-        let key = self.keyed.of([token.as_bytes()]);
-        if let Some(user) = self.good.get(&key, now) {
-            return Ok(user);
-        }
-        if let Some(refused) = self.refused.get(&key, now) {
-            return Err(refused);
-        }
         let ask = || self.ask(key, token, address, now);
         self.under_way.ask(key, ask).await
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use kubevigil_record::event::UserInfo;
 
-use super::cache::{Keyed, Remembered};
+use super::cache::{Key, Keyed, Remembered};
 use super::issuer::Issuer;
 use super::jwt::Jwt;
 use super::refused::Refused;
@@ -45,23 +45,28 @@ impl Tokens {
         now: SystemTime,
     ) -> Result<Arc<UserInfo>, Refused> {
         let token = std::str::from_utf8(token).map_err(|_| Refused::UnknownToken)?;
-        if !self.issuers.is_empty() {
-            let key = self.keyed.of([token.as_bytes()]);
-            if let Some(user) = self.remembered.get(&key, now) {
-                return Ok(user);
-            }
-            if let Some(judgement) = self.verify(token, now).await {
-                let (user, expires) = judgement?;
-                let user = Arc::new(user);
-                let until = expires.min(now + REMEMBER);
-                self.remembered.put(key, Arc::clone(&user), now, until);
-                return Ok(user);
-            }
+        let key = self.keyed.of([token.as_bytes()]);
+        if let Some(known) = self.known(&key, now) {
+            return known;
+        }
+        if let Some(judgement) = self.verify(token, now).await {
+            let (user, expires) = judgement?;
+            let user = Arc::new(user);
+            let until = expires.min(now + REMEMBER);
+            self.remembered.put(key, Arc::clone(&user), now, until);
+            return Ok(user);
         }
         match &self.reviews {
-            Some(reviews) => reviews.identify(token, address, now).await,
+            Some(reviews) => reviews.identify(key, token, address, now).await,
             None => Err(Refused::UnknownToken),
         }
+    }
+
+    /// What was found out lately, before the token itself is looked at: a token has one judge, so that only one of them can know it.
+    fn known(&self, key: &Key, now: SystemTime) -> Option<Result<Arc<UserInfo>, Refused>> {
+        let verified = self.remembered.get(key, now).map(Ok);
+        let reviews = self.reviews.as_ref();
+        verified.or_else(|| reviews?.known(key, now))
     }
 
     /// What the token's issuer says; `None` when it is of none that is known.
@@ -70,6 +75,9 @@ impl Tokens {
         token: &str,
         now: SystemTime,
     ) -> Option<Result<(UserInfo, SystemTime), Refused>> {
+        if self.issuers.is_empty() {
+            return None;
+        }
         let jwt = Jwt::read(token)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.claims(&jwt))?;
         Some(issuer.identify(&jwt, now).await)

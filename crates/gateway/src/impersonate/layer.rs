@@ -155,13 +155,13 @@ fn pass<B>(request: &mut Request<B>) {
     }
 }
 
-/// Mode `impersonate`: who asks, and whom they want to be. Takes the headers away.
+/// Mode `impersonate`: who asks, and whom they want to be. Takes both out of the request: nobody further in has to know.
 fn claim<B>(request: &mut Request<B>) -> Result<(UserInfo, Option<UserInfo>), Obstacle> {
     let headers = request.headers();
     let wanted = check_text(headers).and_then(|()| wanted(headers));
     remove_all(request.headers_mut());
-    match request.extensions().get::<Caller>() {
-        Some(Caller::Known(user)) => Ok((user.clone(), wanted.map_err(Obstacle::Unusable)?)),
+    match request.extensions_mut().remove::<Caller>() {
+        Some(Caller::Known(user)) => Ok((user, wanted.map_err(Obstacle::Unusable)?)),
         // Without a caller the request would be the gateway's own.
         _ => Err(Obstacle::Nobody),
     }

@@ -8,7 +8,8 @@ use crate::authority::{Authority, stranger};
 use crate::certificates::by_certificate;
 use crate::request::{Lines, authenticator, judge, said};
 
-fn behind(authority: &Authority, allowed: &[&str]) -> IdentityConfig {
+/// A proxy whose certificates the authority signs.
+pub(crate) fn behind(authority: &Authority, allowed: &[&str]) -> IdentityConfig {
     let mut proxy = FrontProxyConfig::new(authority.file());
     proxy.allowed_names = allowed.iter().map(|name| (*name).to_owned()).collect();
     IdentityConfig {
@@ -154,16 +155,4 @@ fn an_authority_of_clients_and_proxies_needs_names() {
         assert!(advice.contains("allowed_names is empty"), "{advice}");
         assert_eq!(check(clients, &["proxy"]), Ok(None));
     }
-}
-
-#[test]
-fn an_authority_that_is_replaced_by_that_of_the_clients_is_not_taken() {
-    let (proxies, clients) = (Authority::new(), Authority::new());
-    let config = IdentityConfig {
-        client_ca: Some(clients.file()),
-        ..behind(&proxies, &[])
-    };
-    let authenticator = authenticator(&config);
-    std::fs::copy(clients.file(), proxies.file()).unwrap();
-    assert!(authenticator.reload(true).is_err());
 }

@@ -8,7 +8,7 @@ use crate::run::metrics::catalogue::{
 };
 use crate::run::metrics::recording::APISERVER_PREFIX;
 use crate::run::metrics::recording::tables::{
-    APISERVER, APISERVER_ERRORS, APISERVER_LEVELS, DURABLE, GATEWAY, RECORD,
+    APISERVER, APISERVER_ERRORS, APISERVER_LEVELS, DURABLE, GATEWAY, GATEWAY_MALFORMED, RECORD,
 };
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
@@ -80,6 +80,11 @@ fn tables() -> String {
             APISERVER_ERRORS,
         ),
         table("Auditing gateway", "", GATEWAY),
+        table(
+            "Requests that are none",
+            "`reason` (`syntax`, `too_large`, `framing`, `target`, `meaning`, `tls`, `http2`)",
+            GATEWAY_MALFORMED,
+        ),
         table("Recording", "", RECORD),
         table(
             "Backends in mode durable",

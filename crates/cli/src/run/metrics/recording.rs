@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kubevigil_audit::policy::PolicyLevel;
-use kubevigil_gateway::Handle;
+use kubevigil_gateway::{Handle, Malformed};
 use kubevigil_record::durable::DurableFigures;
 use kubevigil_record::metrics::RecordMetrics;
 use prometheus_client::collector::Collector;
@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::run::metrics::page::{one, write_all};
 use crate::run::metrics::recording::tables::{
-    APISERVER, APISERVER_ERRORS, APISERVER_LEVELS, DURABLE, GATEWAY, RECORD,
+    APISERVER, APISERVER_ERRORS, APISERVER_LEVELS, DURABLE, GATEWAY, GATEWAY_MALFORMED, RECORD,
 };
 
 /// What the metrics of a kube-apiserver's auditing begin with.
@@ -57,6 +57,13 @@ impl RecordingMetrics {
     pub(crate) fn broken(&self) -> Option<String> {
         let has_ended = self.ended.load(Ordering::Relaxed);
         has_ended.then(|| "the auditing gateway has stopped; restart kubevigil".to_owned())
+    }
+
+    /// Why requests fail now; `None` while their events are kept.
+    pub(crate) fn not_ready(&self) -> Option<String> {
+        let mut durable = self.record.durable.iter();
+        self.broken()
+            .or_else(|| durable.find_map(|durable| durable.trouble()))
     }
 
     /// Its metrics: those of kube-apiserver, and kubevigil's own.
@@ -118,6 +125,14 @@ impl Collector for OwnPage {
         let figures = self.0.record.figures();
         let counters = self.0.gateway.counters();
         write_all(encoder, GATEWAY, |metric| one((metric.value)(counters)))?;
+        write_all(encoder, GATEWAY_MALFORMED, |metric| {
+            let malformed = counters.malformed.all();
+            let sample = |(reason, count): (Malformed, u64)| {
+                let reason = vec![("reason", reason.as_str().to_owned())];
+                (reason, (metric.value)(&count))
+            };
+            malformed.map(sample).collect()
+        })?;
         write_all(encoder, RECORD, |metric| one((metric.value)(&figures)))?;
         write_all(encoder, DURABLE, |metric| {
             let durable = figures.durable.iter();

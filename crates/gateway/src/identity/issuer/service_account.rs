@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use kubevigil_audit::request_info::is_subdomain;
 use kubevigil_record::event::UserInfo;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::account::{
-    CREDENTIAL_ID, is_label, is_subdomain, service_account_groups, service_account_name,
+    CREDENTIAL_ID, is_label, service_account_groups, service_account_name,
 };
 use super::super::jwt::Jwt;
 

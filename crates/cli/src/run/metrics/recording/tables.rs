@@ -38,13 +38,15 @@ pub(in crate::run::metrics) const APISERVER_ERRORS: &[Metric<u64>] = &[counter(
 
 /// Of the gateway.
 pub(in crate::run::metrics) const GATEWAY: &[Metric<GatewayCounters>] = &[
-    counter("gateway_requests", "Requests, refused ones included", |g| {
-        g.requests.get()
-    }),
     counter(
-        "gateway_malformed",
-        "Requests refused unrecorded, because no API server could tell what they are about",
-        |g| g.malformed.get(),
+        "gateway_requests",
+        "Requests whose header could be read, refused ones included",
+        |g| g.requests.get(),
+    ),
+    counter(
+        "gateway_panics",
+        "Requests that made the gateway panic: a mistake of its own",
+        |g| g.panics.get(),
     ),
     counter("gateway_connections", "Connections accepted", |g| {
         g.connections.get()
@@ -90,6 +92,13 @@ pub(in crate::run::metrics) const GATEWAY: &[Metric<GatewayCounters>] = &[
         |g| g.failed_reloads.get(),
     ),
 ];
+
+/// Of the gateway, by reason.
+pub(in crate::run::metrics) const GATEWAY_MALFORMED: &[Metric<u64>] = &[counter(
+    "gateway_malformed",
+    "Requests refused unrecorded, as no API server records them either",
+    |m| *m,
+)];
 
 /// Of the recording.
 pub(in crate::run::metrics) const RECORD: &[Metric<RecordFigures>] = &[
