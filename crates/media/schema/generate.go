@@ -1,0 +1,175 @@
+// Writes what the protobuf messages of the Kubernetes API look like, and how Go writes them as JSON, from Go's own types.
+//
+//	go run generate.go FOLDER
+//
+// needs k8s.io/api, k8s.io/apimachinery, k8s.io/apiextensions-apiserver, k8s.io/kube-aggregator and k8s.io/client-go of one
+// Kubernetes version, and writes `kinds` and `messages` into the folder. `src/protobuf/schema.rs` explains their lines.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsbeta "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metabeta "k8s.io/apimachinery/pkg/apis/meta/v1beta1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	apiregistrationbeta "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1beta1"
+)
+
+// messages holds the lines of each message, by its name.
+var messages = map[string][]string{}
+
+func main() {
+	for _, add := range []func() error{
+		func() error { return apiextensions.AddToScheme(scheme.Scheme) },
+		func() error { return apiextensionsbeta.AddToScheme(scheme.Scheme) },
+		func() error { return apiregistration.AddToScheme(scheme.Scheme) },
+		func() error { return apiregistrationbeta.AddToScheme(scheme.Scheme) },
+		func() error { return meta.AddMetaToScheme(scheme.Scheme) },
+		func() error { return metabeta.AddMetaToScheme(scheme.Scheme) },
+	} {
+		if err := add(); err != nil {
+			panic(err)
+		}
+	}
+	kinds := []string{}
+	for gvk, kind := range scheme.Scheme.AllKnownTypes() {
+		if isInternal(gvk) || !isMessage(kind) {
+			continue
+		}
+		describe(kind)
+		kinds = append(kinds, fmt.Sprintf("%s %s %s", gvk.GroupVersion(), gvk.Kind, name(kind)))
+	}
+	sort.Strings(kinds)
+	write("kinds", kinds)
+	names := []string{}
+	for name := range messages {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	lines := []string{}
+	for _, name := range names {
+		lines = append(lines, name)
+		lines = append(lines, messages[name]...)
+	}
+	write("messages", lines)
+}
+
+func isInternal(gvk schema.GroupVersionKind) bool {
+	return gvk.Version == "__internal" || gvk.Kind == "WatchEvent"
+}
+
+func write(file string, lines []string) {
+	text := strings.Join(lines, "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(os.Args[1], file), []byte(text), 0o644); err != nil {
+		panic(err)
+	}
+}
+
+// isMessage tells whether the type has a protobuf form of its own.
+func isMessage(t reflect.Type) bool {
+	_, ok := reflect.PointerTo(t).MethodByName("Unmarshal")
+	return ok
+}
+
+// isSpecial tells whether the type writes itself as JSON otherwise than by its fields.
+func isSpecial(t reflect.Type) bool {
+	_, byPointer := reflect.PointerTo(t).MethodByName("MarshalJSON")
+	return byPointer
+}
+
+// name is the package below k8s.io and the type.
+func name(t reflect.Type) string {
+	path := t.PkgPath()
+	path = path[strings.Index(path, "k8s.io/")+len("k8s.io/"):]
+	for _, cut := range []string{"pkg/apis/", "pkg/api/", "pkg/", "apimachinery/", "apiextensions-apiserver/", "kube-aggregator/", "api/"} {
+		path = strings.Replace(path, cut, "", 1)
+	}
+	return path + "." + t.Name()
+}
+
+// describe adds the lines of a message and of those inside.
+func describe(t reflect.Type) {
+	if _, known := messages[name(t)]; known {
+		return
+	}
+	messages[name(t)] = nil
+	if isSpecial(t) {
+		messages[name(t)] = []string{"  special"}
+		return
+	}
+	if t.Kind() == reflect.Slice {
+		messages[name(t)] = []string{"  list 1 " + scalar(t.Elem())}
+		return
+	}
+	lines := []string{}
+	for i := range t.NumField() {
+		if line := field(t.Field(i)); line != "" {
+			lines = append(lines, "  "+line)
+		}
+	}
+	messages[name(t)] = lines
+}
+
+// field is the line of a field: number, name, type, and how it is left out.
+func field(f reflect.StructField) string {
+	jsonName, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	isInline := strings.Contains(options, "inline") || (f.Anonymous && jsonName == "")
+	number := "-"
+	if tag := strings.Split(f.Tag.Get("protobuf"), ","); len(tag) > 1 {
+		number = tag[1]
+	}
+	if number == "-" && isInline && f.Type.Name() == "TypeMeta" {
+		return ""
+	}
+	if jsonName == "-" {
+		return ""
+	}
+	flags := ""
+	if strings.Contains(options, "omitempty") {
+		flags += " omitempty"
+	}
+	if strings.Contains(options, "omitzero") {
+		flags += " omitzero"
+	}
+	if isInline {
+		jsonName = "*"
+	}
+	return fmt.Sprintf("%s %s %s%s", number, jsonName, typeOf(f.Type), flags)
+}
+
+// typeOf is `?` before what may be nil, `[]` before a list, `{}` before a map from text, and a scalar or the name of a message.
+func typeOf(t reflect.Type) string {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return "?" + typeOf(t.Elem())
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return "bytes"
+	case t.Kind() == reflect.Slice && !isMessage(t):
+		return "[]" + typeOf(t.Elem())
+	case t.Kind() == reflect.Map:
+		return "{}" + typeOf(t.Elem())
+	default:
+		return scalar(t)
+	}
+}
+
+func scalar(t reflect.Type) string {
+	if isMessage(t) {
+		describe(t)
+		return name(t)
+	}
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64, reflect.Uint8, reflect.Uint32, reflect.Uint64, reflect.Float64, reflect.Float32:
+		return t.Kind().String()
+	}
+	return "unknown:" + t.String()
+}
