@@ -14,6 +14,7 @@ mod conformance;
 mod detections;
 mod detections_page;
 mod documents;
+mod guides;
 mod kubevigil;
 mod recordings;
 mod sessions;
