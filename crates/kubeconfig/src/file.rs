@@ -11,6 +11,9 @@ use kubevigil_yaml::Node;
 
 use crate::masked::without_secrets;
 
+/// How many contexts are named to somebody who asks for one that is not there.
+const SHOWN: usize = 8;
+
 /// The code of everything that is said about a kubeconfig.
 pub const CODE: &str = "KUBECONFIG";
 
@@ -206,13 +209,38 @@ fn no_context(source: &Arc<Source>, root: &Node, name: &str, is_wanted: bool) ->
         (Missing::CurrentContext, message, contexts)
     } else {
         let current = root.get("current-context").filter(|_| !is_wanted);
-        let message = format!("there is no context named `{name}`");
+        let message = format!(
+            "there is no context named `{name}`; {}",
+            those_there_are(root)
+        );
         (Missing::Context, message, current.unwrap_or(contexts))
     };
     Unresolved {
         missing,
         message,
         place: place(source, node),
+    }
+}
+
+/// The names of contexts, as many as one cares to read.
+fn those_there_are(root: &Node) -> String {
+    let contexts = root.get("contexts").and_then(Node::items);
+    let names = contexts.unwrap_or_default().iter();
+    let names: Vec<String> = names
+        .filter_map(|context| context.get("name")?.text())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.as_slice() {
+        [] => "there are no contexts".to_owned(),
+        [only] => format!("the only one is {only}"),
+        [first @ .., last] if first.len() <= SHOWN => {
+            format!("there are {} and {last}", first.join(", "))
+        }
+        names => {
+            let shown = names.get(..SHOWN).unwrap_or_default();
+            let more = names.len() - shown.len();
+            format!("there are {} and {more} more", shown.join(", "))
+        }
     }
 }
 
@@ -268,5 +296,33 @@ mod tests {
         assert_eq!(server(None), (Some("http://a".to_owned()), None));
         assert_eq!(server(Some("b")), (Some("http://b".to_owned()), None));
         assert_eq!(server(Some("c")), (None, Some(Missing::Context)));
+    }
+
+    #[test]
+    fn contexts_that_there_are_are_named_to_who_asks_for_another() {
+        let cases = [
+            (0, "there are no contexts"),
+            (1, "the only one is `1`"),
+            (3, "there are `1`, `2` and `3`"),
+            (
+                9,
+                "there are `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8` and `9`",
+            ),
+            (
+                10,
+                "there are `1`, `2`, `3`, `4`, `5`, `6`, `7`, `8` and 2 more",
+            ),
+        ];
+        for (count, expected) in cases {
+            let contexts = (1..=count).map(|number| format!("{{name: {number}, context: {{}}}}"));
+            let contexts: Vec<String> = contexts.collect();
+            let text = format!("contexts: [{}]\n", contexts.join(", "));
+            let config = Kubeconfig::read_context("k", &text, Some("x")).unwrap();
+            let message = config.unresolved.unwrap().message;
+            assert_eq!(
+                message,
+                format!("there is no context named `x`; {expected}")
+            );
+        }
     }
 }
