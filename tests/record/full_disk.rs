@@ -39,9 +39,20 @@ fn in_mode_durable_nothing_is_answered_that_cannot_be_kept() {
     let mut daemon = place.start();
     let mut answered = Vec::new();
     for _ in 0..2 {
+        assert_eq!(daemon.get("/readyz").status, 200);
         disk.fill(500_000);
         read_until_refused(&daemon, &mut answered);
+        daemon.until("/readyz 503", |daemon| daemon.get("/readyz").status == 503);
+        let why = daemon.get("/readyz").body;
+        assert!(
+            why.starts_with("events for the audit log cannot be kept, so requests fail: "),
+            "{why}"
+        );
+        // It must not be started anew for that.
+        assert_eq!(daemon.get("/healthz").status, 200);
         disk.make_room();
+        // Without a request.
+        daemon.until("/readyz 200", |daemon| daemon.get("/readyz").status == 200);
         daemon.until("requests are answered again", |daemon| {
             let mut client = Client::connect(daemon);
             client.send("jane", "GET", "/api/v1/pods", "");

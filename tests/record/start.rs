@@ -1,7 +1,7 @@
 //! What keeps a gateway from starting, and what it says when it has started.
 
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::daemon::failure;
 use crate::gate::Place;
@@ -82,6 +82,55 @@ fn a_log_that_cannot_be_written_keeps_the_gateway_from_starting() {
     let (code, log) = failure(&mut place.command());
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("policy.yaml/audit.log"), "{log}");
+}
+
+#[test]
+fn two_gateways_cannot_have_one_log() {
+    let place = Place::new().with_log();
+    let daemon = place.start();
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        log.contains("audit.log is in use by another gateway"),
+        "{log}"
+    );
+    // Whoever checks a new policy need not stop it.
+    let check = place.command().arg("--check").output().unwrap();
+    assert!(check.status.success(), "{check:?}");
+    daemon.terminate();
+    place.start().terminate();
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_does_not_hold_the_start_up() {
+    let place = Place::new().with(&["--audit-log-path={}/pipe"]);
+    let made = Command::new("mkfifo").arg(place.path("pipe")).status();
+    assert!(made.unwrap().success());
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        log.contains("pipe that nobody reads; start its reader first"),
+        "{log}"
+    );
+}
+
+#[test]
+fn files_are_named_by_their_flags_at_the_start() {
+    let place = Place::new().with_log().with(&[
+        "--tls-cert-file={}/policy.yaml",
+        "--tls-private-key-file={}/none.key",
+        "--upstream-context=other",
+    ]);
+    let (code, log) = failure(&mut place.command());
+    assert_eq!(code, Some(2), "{log}");
+    for said in [
+        "--upstream-kubeconfig: ",
+        "there is no context named `other`; the only one is `c`",
+        "--tls-",
+    ] {
+        assert!(log.contains(said), "{said} is not in\n{log}");
+    }
+    assert!(!place.path("audit.log").exists(), "nothing was made");
 }
 
 #[test]

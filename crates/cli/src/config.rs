@@ -27,6 +27,7 @@ use crate::rule_set::{Profile, RuleChoice};
 
 pub(crate) use read::{ConfigReport, read, read_or_fail, schema};
 pub(crate) use record::RecordConfig;
+pub(crate) use size::Size;
 pub(crate) use state::StateConfig;
 
 /// The configuration of `kubevigil run`.

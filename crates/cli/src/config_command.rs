@@ -8,7 +8,7 @@ use kubevigil_diagnostics::{FileReport, render_text};
 
 use crate::args::{ConfigArgs, ConfigCommand, Format};
 use crate::config::{self, Config, ConfigReport, RecordConfig};
-use crate::gate;
+use crate::gate::{self, Problem};
 use crate::rule_set::{DEFAULT_RULES, RuleSet};
 use crate::scan::wording::plural;
 use crate::terminal;
@@ -88,13 +88,15 @@ fn check_references(config: &Config, read: &mut ConfigReport) {
     }
 }
 
-/// Looks at the files of the auditing gateway: policy, certificates, kubeconfigs.
+/// Looks at what the auditing gateway reads and writes: policy, certificates, kubeconfigs, the log. The daemon's own folder is left to
+/// its start, which has its own rights.
 fn check_recording(record: &RecordConfig, read: &mut ConfigReport) {
-    for (path, problem) in gate::check_files(&record.policy, &record.gateway, &record.backends()) {
+    let options = record.gate_options(None);
+    for Problem { key, text } in gate::check_files(&options) {
         let path: Vec<&str> = ["sources", "record"]
             .into_iter()
-            .chain(path.split('.'))
+            .chain(key.split('.'))
             .collect();
-        read.add(&path, &problem);
+        read.add(&path, &text);
     }
 }

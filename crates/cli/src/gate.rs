@@ -8,7 +8,7 @@ mod files;
 mod itself;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::backends::{Backends, Opened};
 use crate::run::metrics::recording::RecordingMetrics;
 
-pub(crate) use crate::gate::files::check_files;
+pub(crate) use crate::gate::files::{Problem, check_files};
 
 /// What the end may take beyond the time for requests under way: their last events, and backends that write what they hold. A
 /// webhook that is down would take minutes.
@@ -34,8 +34,8 @@ pub(crate) struct GateOptions {
     pub(crate) policy: PathBuf,
     pub(crate) gateway: GatewayConfig,
     pub(crate) backends: Backends,
-    /// Where mode `durable` keeps events.
-    pub(crate) state_dir: PathBuf,
+    /// Where mode `durable` keeps events. `None` if there is no such place, or it is not to be looked at.
+    pub(crate) state_dir: Option<PathBuf>,
     /// What gets events before the backends: the daemon's journal.
     pub(crate) journal: Option<Arc<dyn Sink>>,
 }
@@ -66,7 +66,7 @@ impl Gate {
         let Opened { sink, durable } =
             options
                 .backends
-                .open(&options.state_dir, options.journal, &errors)?;
+                .open(options.state_dir.as_deref(), options.journal, &errors)?;
         let composition = sink.name();
         let auditing = Auditing::with(
             loaded.policy.clone(),
@@ -76,9 +76,8 @@ impl Gate {
         );
         let policy = LivePolicy::new(loaded, Arc::clone(&auditing));
         let drain = Duration::from_secs(options.gateway.drain_timeout_seconds);
-        let upstream = options.gateway.upstream.clone();
         let gateway = Gateway::bind(options.gateway, Arc::clone(&auditing)).await?;
-        itself::refuse(&upstream, gateway.address())?;
+        itself::refuse(&gateway)?;
         let record = RecordMetrics {
             auditing,
             errors,
@@ -150,9 +149,4 @@ impl GateHandle {
             tracing::error!("reloading stopped unexpectedly; what was in force stays");
         }
     }
-}
-
-/// Where mode `durable` keeps the events of a backend.
-pub(crate) fn journal_of(state_dir: &Path, backend: &str) -> PathBuf {
-    state_dir.join(format!("audit-{backend}"))
 }

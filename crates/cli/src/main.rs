@@ -7,6 +7,7 @@ mod config;
 mod config_command;
 mod gate;
 mod hostname;
+mod mistakes;
 mod policy_command;
 mod record_command;
 mod rule_set;

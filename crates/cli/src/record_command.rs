@@ -3,9 +3,9 @@
 mod audit_flags;
 mod checking;
 mod identity_flags;
-mod mistakes;
 mod recorder;
 mod settings;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use anyhow::Context as _;
 
 use crate::args::record::RecordArgs;
 use crate::config::LogConfig;
-use crate::record_command::mistakes::{ON_THE_LINE, fail};
+use crate::mistakes::{ON_THE_LINE, fail};
 use crate::record_command::recorder::Recorder;
 use crate::record_command::settings::Settings;
 use crate::run::log;

@@ -35,12 +35,10 @@ pub(crate) fn folder(path: &Path) -> Result<(), FolderError> {
             }
             Ok(_) => break Err(io::ErrorKind::NotADirectory.into()),
             // A link that leads nowhere is in the way of a folder.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_symlink() => {
-                match folder.parent() {
-                    Some(above) => folder = or_here(above),
-                    None => break Err(error),
-                }
-            }
+            Err(error) if is_absence(&error) && !folder.is_symlink() => match folder.parent() {
+                Some(above) => folder = or_here(above),
+                None => break Err(error),
+            },
             Err(error) => break Err(error),
         }
     };
@@ -48,6 +46,14 @@ pub(crate) fn folder(path: &Path) -> Result<(), FolderError> {
         folder: folder.to_owned(),
         error,
     })
+}
+
+/// Whether nothing stands at a path: not even what would have to stand above it, perhaps.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The folder of a file.

@@ -1,5 +1,6 @@
 //! Why certificates, keys and authorities cannot be used, in words that say where to look.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -50,4 +51,20 @@ pub enum CredentialsError {
     Mismatch { certificate: String, key: String },
     #[error("the authorities in {name} cannot be used: {problem}")]
     Authorities { name: String, problem: String },
+}
+
+impl CredentialsError {
+    /// The file that it is about, as the messages name it; of a key and a certificate that do not belong together, the key.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Read(error) => error.path.to_string_lossy(),
+            Self::NoBlock { name, .. }
+            | Self::Pem { name, .. }
+            | Self::Certificate { name, .. }
+            | Self::EncryptedKey { name }
+            | Self::Key { name, .. }
+            | Self::Mismatch { key: name, .. }
+            | Self::Authorities { name, .. } => Cow::Borrowed(name),
+        }
+    }
 }

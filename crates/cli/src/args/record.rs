@@ -78,18 +78,18 @@ pub(crate) struct OperationArgs {
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = go::duration)]
     pub(crate) drain_timeout: Duration,
     /// Connections at once; further ones wait.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = go::count)]
     pub(crate) max_connections: Option<usize>,
-    /// Bytes of the longest body that is recorded. Longer ones pass through and are left out of the event.
-    #[arg(long, value_name = "BYTES")]
+    /// The longest body that is recorded, such as 16MiB. Longer ones pass through and are left out of the event.
+    #[arg(long, value_name = "SIZE", value_parser = go::bytes)]
     pub(crate) recorded_body_max_bytes: Option<usize>,
-    /// Bytes of all bodies that are held for recording at once. What does not fit is left out of its event.
-    #[arg(long, value_name = "BYTES")]
+    /// The most that all bodies held for recording may take at once, such as 256MiB. What does not fit is left out of its event.
+    #[arg(long, value_name = "SIZE", value_parser = go::bytes)]
     pub(crate) recorded_bodies_max_bytes: Option<usize>,
     /// What kubevigil says about itself, on standard error: text or json.
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = log_format)]
     pub(crate) logging_format: LogFormat,
-    /// Check flags and files, say what would run, and stop.
+    /// Check flags, files and folders, say what would run, and stop. Nothing is made or changed.
     #[arg(long)]
     pub(crate) check: bool,
 }

@@ -1,14 +1,16 @@
 //! The auditing gateway as a source of the daemon.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kubevigil_gateway::GatewayConfig;
 use kubevigil_record::backend::{BackendOptions, Mode};
 use kubevigil_record::log::{LogFormat, LogOptions};
+use kubevigil_record::webhook::INITIAL_BACKOFF;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::GateOptions;
 use crate::gate::backends::{Backends, LogBackend, WebhookBackend};
 
 /// An auditing gateway in this process: a proxy before an API server that makes audit events of what passes through. Requests are
@@ -95,11 +97,19 @@ pub(crate) enum ModeConfig {
 }
 
 impl RecordConfig {
-    /// The backends besides the daemon's journal.
-    pub(crate) fn backends(&self) -> Backends {
-        Backends {
+    /// The gateway with its backends, besides the daemon's journal. `state_dir` is the daemon's, if it is to be looked at.
+    pub(crate) fn gate_options(&self, state_dir: Option<&Path>) -> GateOptions {
+        let backends = Backends {
             log: self.log.as_ref().map(RecordLogConfig::backend),
             webhook: self.webhook.as_ref().map(RecordWebhookConfig::backend),
+        };
+        let state_dir = state_dir.filter(|_| backends.need_state());
+        GateOptions {
+            policy: self.policy.clone(),
+            gateway: self.gateway.clone(),
+            backends,
+            state_dir: state_dir.map(|folder| folder.join("record")),
+            journal: None,
         }
     }
 }
@@ -143,18 +153,23 @@ fn in_mode(defaults: BackendOptions, mode: Option<ModeConfig>) -> BackendOptions
     BackendOptions { mode, ..defaults }
 }
 
+/// A log of which nothing is said but where it is.
+fn usual_log() -> LogOptions {
+    LogOptions::new("")
+}
+
 fn default_max_size() -> u64 {
-    100
+    usual_log().max_size
 }
 
 fn default_max_backups() -> usize {
-    100
+    usual_log().max_backups
 }
 
 fn default_max_age() -> u64 {
-    366
+    usual_log().max_age
 }
 
 fn default_initial_backoff() -> u64 {
-    10
+    INITIAL_BACKOFF.as_secs()
 }

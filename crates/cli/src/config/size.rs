@@ -22,7 +22,8 @@ const UNITS: [(&str, u64); 7] = [
 pub(crate) struct Size(pub(crate) u64);
 
 impl Size {
-    fn parse(text: &str) -> Option<Self> {
+    /// What people write; `None` for what is no size.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let number: u64 = digits.parse().ok()?;

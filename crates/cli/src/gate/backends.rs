@@ -11,8 +11,6 @@ use kubevigil_record::log::LogOptions;
 use kubevigil_record::sink::{ErrorCounters, Sink, Union};
 use kubevigil_record::webhook::WebhookSink;
 
-use crate::gate::journal_of;
-
 /// A log, and what is around it.
 #[derive(Clone, Debug)]
 pub(crate) struct LogBackend {
@@ -46,25 +44,34 @@ pub(crate) struct Opened {
 impl Backends {
     /// Whether one of them needs a folder for its journal.
     pub(crate) fn need_state(&self) -> bool {
-        let log = self.log.as_ref().map(|log| log.around.mode);
-        let webhook = self.webhook.as_ref().map(|webhook| webhook.around.mode);
-        log.into_iter()
-            .chain(webhook)
-            .any(|mode| mode == Mode::Durable)
+        !self.journals(Path::new("")).is_empty()
+    }
+
+    /// Where those in mode `durable` keep events.
+    pub(crate) fn journals(&self, state_dir: &Path) -> Vec<DurableOptions> {
+        let log = self.log.iter().map(|log| ("log", log.around.mode));
+        let webhook = self.webhook.iter();
+        let webhook = webhook.map(|webhook| ("webhook", webhook.around.mode));
+        log.chain(webhook)
+            .filter(|(_, mode)| *mode == Mode::Durable)
+            .map(|(backend, _)| journal_of(state_dir, backend))
+            .collect()
     }
 
     /// Opens files and journals, and puts everything together: `first`, if there is one, then the log, then the webhook. To be called
     /// within a runtime.
     pub(crate) fn open(
         &self,
-        state_dir: &Path,
+        state_dir: Option<&Path>,
         first: Option<Arc<dyn Sink>>,
         counters: &Arc<ErrorCounters>,
     ) -> anyhow::Result<Opened> {
         let mut opened = Vec::new();
         if let Some(log) = &self.log {
-            let durable = DurableOptions::new(journal_of(state_dir, "log"));
-            let backend = log.around.open_log(&log.options, Some(&durable), counters);
+            let durable = state_dir.map(|folder| journal_of(folder, "log"));
+            let backend = log
+                .around
+                .open_log(&log.options, durable.as_ref(), counters);
             opened.push(backend?);
         }
         if let Some(webhook) = &self.webhook {
@@ -88,15 +95,19 @@ impl Backends {
 }
 
 impl WebhookBackend {
-    fn open(&self, state_dir: &Path, counters: &Arc<ErrorCounters>) -> anyhow::Result<Backend> {
-        let durable = DurableOptions::new(journal_of(state_dir, "webhook"));
+    fn open(
+        &self,
+        state_dir: Option<&Path>,
+        counters: &Arc<ErrorCounters>,
+    ) -> anyhow::Result<Backend> {
+        let durable = state_dir.map(|folder| journal_of(folder, "webhook"));
         let sink = WebhookSink::from_kubeconfig(
             &self.kubeconfig,
             self.initial_backoff,
             Arc::clone(counters),
         );
         let backend = sink.map_err(anyhow::Error::from).and_then(|sink| {
-            let opened = self.around.open_webhook(sink, Some(&durable), counters);
+            let opened = self.around.open_webhook(sink, durable.as_ref(), counters);
             opened.map_err(anyhow::Error::from)
         });
         backend.with_context(|| {
@@ -106,4 +117,8 @@ impl WebhookBackend {
             )
         })
     }
+}
+
+fn journal_of(state_dir: &Path, backend: &str) -> DurableOptions {
+    DurableOptions::new(state_dir.join(format!("audit-{backend}")))
 }

@@ -3,38 +3,23 @@
 //! It happens: to try a gateway one changes the server in a kubeconfig, and the gateway reads the same file. While it serves, a mark in
 //! each request stops the circle; here the obvious cases are refused before it starts.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use anyhow::bail;
-use kubevigil_gateway::UpstreamConfig;
-use kubevigil_kubeconfig::{Access, Kubeconfig};
+use kubevigil_gateway::Gateway;
 use url::{Host, Url};
 
-/// Refuses an upstream that is the address that was taken, as far as its name shows it.
-pub(super) fn refuse(upstream: &UpstreamConfig, taken: SocketAddr) -> anyhow::Result<()> {
-    match server(upstream) {
-        Some(server) if is_reached_at(&server, taken) => bail!(
-            "the API server's address, {}, is the gateway's own: requests would go round and round; if the kubeconfig is that of \
-             the gateway's clients, give the gateway one that names the API server itself",
-            server.origin().ascii_serialization()
-        ),
-        _ => Ok(()),
+/// Refuses a gateway whose upstream is the address that it took, as far as its name shows it.
+pub(super) fn refuse(gateway: &Gateway) -> anyhow::Result<()> {
+    let server = gateway.upstream();
+    if !is_reached_at(server, gateway.address()) {
+        return Ok(());
     }
-}
-
-fn server(upstream: &UpstreamConfig) -> Option<Url> {
-    let Some(path) = &upstream.kubeconfig else {
-        return upstream.server.clone();
-    };
-    // What is wrong with the file was said when the gateway read it.
-    let text = fs::read_to_string(path).ok()?;
-    let name = path.display().to_string();
-    let kubeconfig = Kubeconfig::read_context(&name, &text, upstream.context.as_deref()).ok()?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let access = Access::from_kubeconfig(&kubeconfig, folder).ok()?;
-    Some(access.server)
+    bail!(
+        "the API server's address, {}, is the gateway's own: requests would go round and round; if the kubeconfig is that of \
+         the gateway's clients, give the gateway one that names the API server itself",
+        server.origin().ascii_serialization()
+    )
 }
 
 fn is_reached_at(server: &Url, taken: SocketAddr) -> bool {

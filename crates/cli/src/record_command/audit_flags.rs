@@ -13,9 +13,9 @@ use kubevigil_record::log::{LogFormat, LogOptions};
 use kubevigil_record::truncate::TruncateOptions;
 use kubevigil_record::webhook::INITIAL_BACKOFF;
 
-use super::mistakes::Mistakes;
 use crate::args::record::{LogArgs, RecordArgs, WebhookArgs};
 use crate::gate::backends::{Backends, LogBackend, WebhookBackend};
+use crate::mistakes::Mistakes;
 
 const VERSION: &str = "audit.k8s.io/v1";
 

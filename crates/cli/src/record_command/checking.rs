@@ -12,39 +12,42 @@ use kubevigil_gateway::{GatewayConfig, UpstreamConfig};
 use kubevigil_plan::KubernetesVersion;
 use kubevigil_plan::check::check as check_policy;
 
-use super::mistakes::fail;
-use super::recorder::in_flags;
 use super::settings::Settings;
+use super::words::{in_flags, of_problem};
+use crate::gate;
 use crate::gate::backends::Backends;
-use crate::gate::check_files;
+use crate::mistakes::fail;
 use crate::terminal;
 
-/// Reads the files that the flags name, and says what would run.
+/// Tries the files and folders that the flags name, and says what would run.
 pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         terminal::warn(warning);
     }
     let gate = &settings.gate;
-    let problems = check_files(&gate.policy, &gate.gateway, &gate.backends);
-    let problems = problems.into_iter().map(|(_, problem)| in_flags(&problem));
-    let problems: Vec<String> = problems.collect();
-    fail(&problems, "mistakes in files")?;
+    check_files(settings)?;
     if let Ok(Some(advice)) = gate.gateway.identity.check_front_proxy() {
-        terminal::warn(advice);
+        terminal::warn(&in_flags(advice));
     }
     say_of_policy(&gate.policy);
     let mut out = anstream::stdout().lock();
     for line in describe(settings) {
         writeln!(out, "{line}")?;
     }
-    let gateway = &settings.gate.gateway;
-    let scheme = if gateway.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    writeln!(out, "listens on {scheme}://{}", gateway.listen)?;
+    writeln!(
+        out,
+        "listens on {}://{}",
+        settings.scheme(),
+        gate.gateway.listen
+    )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tries what the gateway reads and writes; an error holds everything that is wrong with it.
+pub(super) fn check_files(settings: &Settings) -> anyhow::Result<()> {
+    let problems = gate::check_files(&settings.gate);
+    let problems: Vec<String> = problems.iter().map(of_problem).collect();
+    fail(&problems, "mistakes in files and folders")
 }
 
 /// What its author would regret of a policy that is valid: what `policy check` finds.
@@ -130,7 +133,7 @@ fn identity_words(identity: &IdentityConfig) -> String {
 fn backends_words(backends: &Backends) -> String {
     let log = backends.log.as_ref().map(|log| {
         let mode = log.around.mode.as_str();
-        match log.options.path.as_os_str() == "-" {
+        match log.options.is_stdout() {
             true => format!("standard output ({mode})"),
             false => format!("the log {} ({mode})", log.options.path.display()),
         }

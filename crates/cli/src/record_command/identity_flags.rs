@@ -8,8 +8,8 @@ use kubevigil_gateway::identity::{
 };
 
 use super::audit_flags::given;
-use super::mistakes::Mistakes;
 use crate::args::record::{FrontProxyArgs, IdentityArgs, IdentityChoice, OidcArgs};
+use crate::mistakes::Mistakes;
 
 /// Who is recognised, and how the upstream learns of it.
 pub(super) fn identity(

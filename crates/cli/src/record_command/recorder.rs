@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use super::checking::describe;
+use super::checking::{check_files, describe};
 use super::settings::Settings;
+use super::words::in_flags;
 use crate::gate::Gate;
 use crate::run::health::{HealthServer, Vitals};
 use crate::run::metrics::recording::RecordingMetrics;
@@ -31,19 +32,16 @@ impl Recorder {
     /// Does all that can fail on a mistake of the user: policy, certificates, backends, ports.
     pub(super) async fn prepare(settings: Settings) -> anyhow::Result<Self> {
         let signals = Signals::listen()?;
-        if settings.gate.backends.need_state() {
-            state_dir::prepare(&settings.gate.state_dir)?;
+        check_files(&settings)?;
+        if let Some(folder) = &settings.gate.state_dir {
+            state_dir::prepare(folder)?;
         }
         let health = match settings.metrics {
             Some(address) => Some(HealthServer::bind(address, "--metrics-listen").await?),
             None => None,
         };
         let description = describe(&settings);
-        let scheme = if settings.gate.gateway.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = settings.scheme();
         let gate = Gate::prepare(settings.gate)
             .await
             .map_err(|error| anyhow::Error::msg(in_flags(&terminal::with_causes(&error))))?;
@@ -58,11 +56,7 @@ impl Recorder {
 
     /// Runs until it is told to stop, then drains.
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let health = self
-            .health
-            .as_ref()
-            .map(HealthServer::address)
-            .transpose()?;
+        let health = self.health.as_ref().map(HealthServer::address);
         self.say(health);
         let vitals = Arc::new(RecorderVitals {
             metrics: self.gate.metrics(),
@@ -113,36 +107,6 @@ impl Recorder {
     }
 }
 
-/// What the gateway says of its configuration, in the words of the command line.
-pub(super) fn in_flags(text: &str) -> String {
-    // Of two that begin alike, the longer one first.
-    const WORDS: [(&str, &str); 11] = [
-        (
-            "gateway.identity.mode is impersonate",
-            "--identity is impersonate",
-        ),
-        (
-            "gateway.identity.service_accounts.keys",
-            "--service-account-key-file",
-        ),
-        ("gateway.identity.oidc.issuer", "--oidc-issuer-url"),
-        ("gateway.identity.oidc", "--oidc-ca-file"),
-        ("gateway.identity.client_ca", "--client-ca-file"),
-        (
-            "gateway.identity.front_proxy",
-            "--requestheader-client-ca-file",
-        ),
-        ("gateway.identity.token_review", "--token-review"),
-        ("gateway.listen", "--bind-address and --secure-port"),
-        (", or set gateway.upstream.in_cluster", ""),
-        ("gateway.upstream.kubeconfig", "--upstream-kubeconfig"),
-        ("gateway.upstream", "--upstream"),
-    ];
-    WORDS
-        .iter()
-        .fold(text.to_owned(), |text, (key, flag)| text.replace(key, flag))
-}
-
 /// What the gateway's own health server answers from.
 struct RecorderVitals {
     metrics: Arc<RecordingMetrics>,
@@ -158,7 +122,7 @@ impl Vitals for RecorderVitals {
     fn not_ready(&self) -> Option<String> {
         let stopping = self.stopping.load(Ordering::Relaxed);
         let stopping = stopping.then(|| "shutting down".to_owned());
-        stopping.or_else(|| self.metrics.broken())
+        stopping.or_else(|| self.metrics.not_ready())
     }
 
     fn exposition(&self) -> Result<String, fmt::Error> {

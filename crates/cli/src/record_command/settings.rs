@@ -1,18 +1,18 @@
 //! What the flags come to, and what is wrong with them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use kubevigil_gateway::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
+use kubevigil_gateway::{GatewayConfig, GatewayTls, UpstreamConfig};
 use kubevigil_kubeconfig::InCluster;
 use url::Url;
 
 use super::audit_flags::{self, given};
 use super::identity_flags;
-use super::mistakes::Mistakes;
+use super::words::of_contradiction;
 use crate::args::record::{IdentityChoice, RECOGNISING, RecordArgs, ServingArgs};
 use crate::gate::GateOptions;
+use crate::mistakes::Mistakes;
 use crate::run::state_dir;
 
 /// What runs, and what its user should hear first.
@@ -33,14 +33,14 @@ impl Settings {
         if mistakes.is_empty()
             && let Err(error) = gateway.check()
         {
-            mistakes.also(in_flags(&error));
+            mistakes.also(of_contradiction(&error));
         }
         mistakes.into_result()?;
         let warnings = warnings(arguments, !gateway.identity.recognises_somebody());
         let state_dir = match &arguments.operation.state_dir {
-            Some(folder) => folder.clone(),
-            None if backends.need_state() => state_dir::choose(None)?.join("record"),
-            None => PathBuf::new(),
+            _ if !backends.need_state() => None,
+            Some(folder) => Some(folder.clone()),
+            None => Some(state_dir::choose(None)?.join("record")),
         };
         Ok(Self {
             gate: GateOptions {
@@ -57,6 +57,14 @@ impl Settings {
             metrics: arguments.operation.metrics_listen.0,
             warnings,
         })
+    }
+
+    /// What clients speak to the gateway.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.gate.gateway.tls {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 }
 
@@ -212,37 +220,6 @@ fn seconds(flag: &str, time: Duration, mistakes: &mut Mistakes) -> u64 {
     let is_whole = time.subsec_nanos() == 0;
     mistakes.unless(is_whole, flag, "must be whole seconds, such as 2s");
     time.as_secs()
-}
-
-/// A contradiction in the gateway's settings, in the words of the command line.
-fn in_flags(error: &ConfigError) -> String {
-    let recognises = "--token-review, --client-ca-file with --identity impersonate, --service-account-issuer, --oidc-issuer-url";
-    match error {
-        ConfigError::PlainHttp(address) => format!(
-            "--bind-address {} needs --tls-cert-file: over plain HTTP anybody on the way can read tokens and change requests; \
-             give a certificate, or listen on 127.0.0.1",
-            address.ip()
-        ),
-        ConfigError::CertificatesWithoutTls("client_ca") => {
-            "--client-ca-file needs --tls-cert-file: clients present certificates over HTTPS only".to_owned()
-        }
-        ConfigError::CertificatesWithoutTls(_) => {
-            "--requestheader-client-ca-file needs --tls-cert-file: proxies present certificates over HTTPS only".to_owned()
-        }
-        ConfigError::OpenToAll(_) => format!(
-            "nothing says how to recognise who asks, so everybody would be system:anonymous: give one of {recognises}; \
-             or listen on 127.0.0.1"
-        ),
-        ConfigError::ClosedToAll => format!(
-            "--anonymous-auth=false, and nothing says how to recognise who asks, so every request would be refused: give one of {recognises}"
-        ),
-        ConfigError::Limit { setting, problem } => match *setting {
-            "max_connections" => format!("--max-connections {problem}"),
-            "request_timeout_seconds" => "--request-timeout must be at least 1s".to_owned(),
-            _ => error.to_string(),
-        },
-        ConfigError::Upstream(problem) => format!("--upstream: {problem}"),
-    }
 }
 
 fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {

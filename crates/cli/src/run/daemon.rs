@@ -148,11 +148,7 @@ impl Daemon {
             CancellationToken::new(),
             CancellationToken::new(),
         );
-        let health = self
-            .health
-            .as_ref()
-            .map(HealthServer::address)
-            .transpose()?;
+        let health = self.health.as_ref().map(HealthServer::address);
         self.banner.say(
             &self.rules.current(),
             self.webhook.as_ref().map(Webhook::address),

@@ -6,12 +6,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use kubevigil_connections::{ListenError, listen};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,20 +35,22 @@ pub(crate) trait Vitals: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct HealthServer {
     listener: TcpListener,
+    address: SocketAddr,
 }
 
 impl HealthServer {
     /// Takes the address, so that a port in use is known before anything starts. `setting` is where it can be changed.
-    pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address} for health checks and metrics; choose another address with {setting}")
-        })?;
-        Ok(Self { listener })
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        setting: &'static str,
+    ) -> Result<Self, ListenError> {
+        let (listener, address) = listen(address, setting).await?;
+        Ok(Self { listener, address })
     }
 
     /// The address in use.
-    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Serves until `shutdown`.

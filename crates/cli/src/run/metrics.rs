@@ -50,7 +50,7 @@ impl Vitals for Arc<Metrics> {
             return Some(reason);
         }
         match self.events.health() {
-            Health::Good => None,
+            Health::Good => self.recording.as_ref()?.not_ready(),
             Health::Closed => Some("the journal is closed".to_owned()),
             Health::Failing(trouble) => Some(trouble.error.to_string()),
         }

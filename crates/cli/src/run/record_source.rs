@@ -17,7 +17,8 @@ use kubevigil_sources::counters::SourceCounters;
 use kubevigil_sources::{Arrival, Batch, Intake, Origin, Refused};
 
 use crate::config::RecordConfig;
-use crate::gate::{Gate, GateOptions};
+use crate::gate::{self, Gate, GateOptions, Problem};
+use crate::mistakes::fail;
 use crate::run::intake::JournalIntake;
 use crate::run::readers::Readers;
 use crate::run::state_dir;
@@ -36,19 +37,19 @@ pub(crate) async fn prepare(
 ) -> anyhow::Result<Gate> {
     let journal = JournalSink::new(Arc::new(JournalIntake::new(events.clone())));
     readers.count("record", journal.counters());
-    let state_dir = state_dir.join("record");
-    let backends = config.backends();
-    if backends.need_state() {
-        state_dir::prepare(&state_dir)?;
-    }
-    let gate = Gate::prepare(GateOptions {
-        policy: config.policy.clone(),
-        gateway: config.gateway.clone(),
-        backends,
-        state_dir,
+    let options = GateOptions {
         journal: Some(Arc::new(journal)),
-    });
-    gate.await.context("sources.record")
+        ..config.gate_options(Some(state_dir))
+    };
+    let problems = gate::check_files(&options);
+    let problems = problems
+        .iter()
+        .map(|Problem { key, text }| format!("sources.record.{key}: {text}"));
+    fail(&problems.collect::<Vec<_>>(), "mistakes in sources.record")?;
+    if let Some(folder) = &options.state_dir {
+        state_dir::prepare(folder)?;
+    }
+    Gate::prepare(options).await.context("sources.record")
 }
 
 /// Makes events durable before the request that they are about goes on. A request whose events cannot be kept fails.

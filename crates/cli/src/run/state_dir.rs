@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -41,8 +42,19 @@ pub(crate) fn prepare(folder: &Path) -> anyhow::Result<()> {
                 folder.display()
             )
         })?;
-    let metadata = fs::metadata(folder)
-        .with_context(|| format!("cannot read the state folder {}", folder.display()))?;
+    check(folder)
+}
+
+/// Refuses a folder that belongs to somebody else. One that is not there belongs to nobody.
+pub(crate) fn check(folder: &Path) -> anyhow::Result<()> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+
+    let metadata = match fs::metadata(folder) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),
+        there => there,
+    };
+    let metadata =
+        metadata.with_context(|| format!("cannot read the state folder {}", folder.display()))?;
     let own = rustix::process::geteuid().as_raw();
     if metadata.uid() != own {
         bail!(

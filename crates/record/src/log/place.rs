@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf, absolute};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
-use crate::writable::{self, FolderError, folder_of};
+use crate::writable::{self, FolderError, folder_of, is_absence};
 
 /// As many links as the kernel follows.
 const LINKS: usize = 40;
@@ -113,11 +113,8 @@ pub(super) fn lock(file: &File) -> bool {
 /// Whether a path could be opened, found out without leaving a trace: no file or folder is made, no reader of a pipe is disturbed.
 /// Whether a pipe has a reader, and whether another gateway runs with the same log, is seen when it is opened.
 pub(super) fn check(path: &Path) -> Result<(), LogError> {
-    use io::ErrorKind::{NotADirectory, NotFound};
     let there = match fs::metadata(path) {
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
-            return check_absent(path);
-        }
+        Err(error) if is_absence(&error) => return check_absent(path),
         there => there,
     };
     let tried = there.and_then(|there| {

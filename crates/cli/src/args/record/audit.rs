@@ -20,7 +20,7 @@ pub(crate) struct PolicyArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Events into a log file")]
 pub(crate) struct LogArgs {
-    /// The file; `-` for standard output. Without it there is no log.
+    /// The file; `-` for standard output. Pipes need their reader first. Without the flag there is no log.
     #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) audit_log_path: Option<PathBuf>,
     /// Days after which rotated files are deleted; 0 for never.

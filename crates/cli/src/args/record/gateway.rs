@@ -44,7 +44,7 @@ pub(crate) enum IdentityChoice {
 #[command(next_help_heading = "Where requests come in")]
 pub(crate) struct ServingArgs {
     /// The address to listen on. By default 0.0.0.0 with a certificate, 127.0.0.1 without.
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = go::address)]
     pub(crate) bind_address: Option<IpAddr>,
     /// The port to listen on; 0 for any.
     #[arg(long, value_name = "PORT", default_value = "6443", value_parser = go::integer)]

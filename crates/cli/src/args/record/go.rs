@@ -2,11 +2,14 @@
 //!
 //! A command line of a kube-apiserver is pasted as it is, so `0x10` is sixteen, `T` is true and `1m30s` is a duration here, too.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kubevigil_setup::server;
+
+use crate::config::Size;
 
 /// A path, which may be empty: that is how a flag is turned off that stands earlier on the line.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
@@ -34,7 +37,34 @@ pub(super) fn integer(text: &str) -> Result<i64, String> {
         .ok()
         .filter(|_| !is_signed_twice)
         .map(|number| sign * number)
-        .ok_or_else(|| "expected a whole number".to_owned())
+        .ok_or_else(|| {
+            let number = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+            match number.parse::<u64>() {
+                Ok(_) => format!("expected a whole number without a unit, such as {number}"),
+                Err(_) => "expected a whole number, such as 16".to_owned(),
+            }
+        })
+}
+
+/// A whole number of something.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    usize::try_from(integer(text)?).map_err(|_| "must not be negative".to_owned())
+}
+
+/// A number of bytes, with or without a unit.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    Size::parse(text)
+        .and_then(|size| usize::try_from(size.0).ok())
+        .ok_or_else(|| "expected a number of bytes, such as 16777216 or 16MiB".to_owned())
+}
+
+/// An address to listen on. Names could mean several.
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| match text {
+        "localhost" => "expected an IP address, not a name: write 127.0.0.1 or ::1".to_owned(),
+        _ => "expected an IP address, such as 127.0.0.1, or 0.0.0.0 for all of this machine"
+            .to_owned(),
+    })
 }
 
 /// A number.
@@ -81,6 +111,26 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(integer(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_or_address_is_answered_with_one_that_is() {
+        let integers = [
+            ("16M", "expected a whole number without a unit, such as 16"),
+            ("1.5", "expected a whole number, such as 16"),
+            ("ten", "expected a whole number, such as 16"),
+            ("", "expected a whole number, such as 16"),
+        ];
+        for (text, expected) in integers {
+            assert_eq!(integer(text).unwrap_err(), expected, "{text}");
+        }
+        assert_eq!(count("-1").unwrap_err(), "must not be negative");
+        assert_eq!((bytes("16MiB"), bytes("0")), (Ok(16 << 20), Ok(0)));
+        assert!(bytes("16M").unwrap_err().ends_with("or 16MiB"));
+        assert!(address("::1").is_ok());
+        for (text, expected) in [("localhost", "write 127.0.0.1"), ("all", "0.0.0.0 for all")] {
+            assert!(address(text).unwrap_err().contains(expected), "{text}");
         }
     }
 
