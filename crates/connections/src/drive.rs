@@ -48,10 +48,8 @@ pub async fn drive<C: Connection>(
                 }
                 clock.close();
             }
-            () = clock.look(activity, patience) => match activity.overdue(patience) {
-                None if clock.is_closing && activity.may_break_off(false) => {
-                    return End::Finished(Ok(()));
-                }
+            overdue = clock.look(activity, patience) => match overdue {
+                None if activity.may_break_off(false) => return End::Finished(Ok(())),
                 None => {}
                 Some(Overdue::Idle) if !clock.is_closing => {
                     connection.as_mut().finish();
@@ -87,9 +85,9 @@ impl Clock {
         self.rest();
     }
 
-    /// Ends when the next look is due, as far as is known whenever this is polled.
-    async fn look(&mut self, activity: &Activity, patience: &Patience) {
-        poll_fn(|context| self.poll_look(context, activity, patience)).await;
+    /// Ends when something is overdue, as far as is known whenever this is polled; on a connection that is to end, with every look.
+    async fn look(&mut self, activity: &Activity, patience: &Patience) -> Option<Overdue> {
+        poll_fn(|context| self.poll_look(context, activity, patience)).await
     }
 
     fn poll_look(
@@ -97,19 +95,136 @@ impl Clock {
         context: &mut Context<'_>,
         activity: &Activity,
         patience: &Patience,
-    ) -> Poll<()> {
-        let due = activity.due(patience).filter(|_| !self.is_closing);
-        if let Some(due) = due
-            && due < self.timer.deadline()
-        {
-            self.timer.as_mut().reset(due);
+    ) -> Poll<Option<Overdue>> {
+        loop {
+            let due = activity.due(patience).filter(|_| !self.is_closing);
+            if let Some(due) = due
+                && due < self.timer.deadline()
+            {
+                self.timer.as_mut().reset(due);
+            }
+            ready!(self.timer.as_mut().poll(context));
+            self.rest();
+            let overdue = activity.overdue(patience);
+            if overdue.is_some() || self.is_closing {
+                return Poll::Ready(overdue);
+            }
         }
-        ready!(self.timer.as_mut().poll(context));
-        self.rest();
-        Poll::Ready(())
     }
 
     fn rest(&mut self) {
         self.timer.as_mut().reset(Instant::now() + self.pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(120),
+        reader: Duration::from_secs(60),
+        whole_headers: true,
+    };
+
+    /// A connection on which something happens at one time, if at all.
+    struct Idle<'t, F> {
+        polls: &'t Cell<u32>,
+        event: Option<(Pin<Box<Sleep>>, F)>,
+        finished: bool,
+    }
+
+    impl<F: FnOnce() + Unpin> Future for Idle<'_, F> {
+        type Output = Result<(), hyper::Error>;
+
+        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+            self.polls.set(self.polls.get() + 1);
+            if let Some((mut sleep, event)) = self.event.take() {
+                match sleep.as_mut().poll(context) {
+                    Poll::Ready(()) => event(),
+                    Poll::Pending => self.event = Some((sleep, event)),
+                }
+            }
+            match self.finished {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Pending,
+            }
+        }
+    }
+
+    impl<F: FnOnce() + Unpin> Connection for Idle<'_, F> {
+        fn finish(mut self: Pin<&mut Self>) {
+            self.finished = true;
+        }
+    }
+
+    /// How a connection ends on which `event` happens after some seconds; after how many, and how often it was woken until then.
+    async fn end(
+        activity: &Activity,
+        after: u64,
+        event: impl FnOnce() + Unpin,
+    ) -> (String, u64, u32) {
+        let (start, polls) = (Instant::now(), Cell::new(0));
+        let connection = Idle {
+            polls: &polls,
+            event: Some((Box::pin(sleep(Duration::from_secs(after))), event)),
+            finished: false,
+        };
+        let end = drive(connection, activity, &PATIENCE, &CancellationToken::new()).await;
+        (format!("{end:?}"), start.elapsed().as_secs(), polls.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_comes_nearer_is_kept_to_the_second() {
+        let activity = Activity::new();
+        let silent = end(&activity, 1000, || ()).await;
+        assert_eq!(silent, ("Overdue(Header)".to_owned(), 10, 2));
+
+        let activity = Activity::new();
+        drop(activity.begin());
+        let slow_header = end(&activity, 47, || activity.read(b"G")).await;
+        assert_eq!(
+            (slow_header.0.as_str(), slow_header.1),
+            ("Overdue(Header)", 57)
+        );
+
+        let activity = Activity::new();
+        let mut request = activity.begin();
+        let hand_out = || request.hand_out();
+        let slow_reader = end(&activity, 33, hand_out).await;
+        assert_eq!(
+            (slow_reader.0.as_str(), slow_reader.1),
+            ("Overdue(Reader)", 93)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_nothing_is_seldom_woken_and_ends_in_order() {
+        let activity = Activity::new();
+        drop(activity.begin());
+        let (end, seconds, polls) = end(&activity, 1000, || ()).await;
+        assert_eq!((end.as_str(), seconds), ("Finished(Ok(()))", 120));
+        assert!(polls <= 14, "woken {polls} times");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_tells_the_connection_is_seen_before_long() {
+        let activity = Activity::new();
+        let request = activity.begin();
+        let elsewhere = async {
+            sleep(Duration::from_secs(500)).await;
+            drop(request);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = elsewhere => {}
+            (end, seconds, _) = end(&activity, 1000, || ()) => {
+                assert_eq!(end, "Finished(Ok(()))");
+                assert!((620..=630).contains(&seconds), "after {seconds} s");
+            }
+        }
     }
 }

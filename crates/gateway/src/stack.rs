@@ -105,3 +105,6 @@ fn arrival(config: &GatewayConfig, counters: &Arc<GatewayCounters>) -> ArrivalLa
     };
     ArrivalLayer::new(limits, Arc::clone(counters))
 }
+
+#[cfg(test)]
+mod tests;

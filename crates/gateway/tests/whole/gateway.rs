@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kubevigil_audit::policy::{Policy, PolicyFile};
-use kubevigil_gateway::{Gateway, GatewayConfig, GatewayTls};
+use kubevigil_gateway::{Gateway, GatewayConfig, GatewayTls, Handle};
 use kubevigil_record::auditing::Auditing;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -74,6 +74,7 @@ pub(crate) fn kubeconfig(server: &str, ca: &std::path::Path, token: &str) -> Str
 /// A gateway that runs until it is stopped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
     recorder: Arc<Recorder>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
@@ -84,13 +85,15 @@ impl Running {
         let recorder = Recorder::new();
         let auditing = Auditing::new(policy(rules), recorder.clone());
         let gateway = Gateway::bind(config, auditing).await.unwrap();
-        let (address, stop) = (gateway.address(), CancellationToken::new());
+        let (address, handle) = (gateway.address(), gateway.handle());
+        let stop = CancellationToken::new();
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
             gateway.serve(stopping).await;
         });
         Self {
             address,
+            handle,
             recorder,
             stop,
             serving,

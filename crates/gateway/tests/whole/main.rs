@@ -16,5 +16,6 @@ mod kubectl;
 mod parity;
 mod recorder;
 mod robustness;
+mod rotation;
 #[path = "../upstream/mod.rs"]
 mod upstream;

@@ -16,6 +16,7 @@ mod certificates;
 mod drain;
 mod http2;
 mod limits;
+mod malformed;
 mod raw_upstream;
 mod smuggling;
 mod stage;
