@@ -96,10 +96,13 @@ fn is_of_a_filter(message: &str) -> bool {
 
 /// What creates and updates are refused with before they are recorded. Patches are recorded before they are decoded.
 ///
-/// `Secret in version "v1" cannot be handled as a ConfigMap: …`, and the same without a kind.
+/// `Secret in version "v1" cannot be handled as a ConfigMap: …`, and the same without a kind. An update of a whole collection
+/// has no name, and deletions have a decoder of their own for their options.
 fn is_of_the_decoder(message: &str) -> bool {
     let head = message.split_once(": ").map_or(message, |(head, _)| head);
-    message.starts_with("the object provided is unrecognized (must be of type ")
+    message == "name must be provided"
+        || message.starts_with("no kind \"")
+        || message.starts_with("the object provided is unrecognized (must be of type ")
         || message.starts_with("the API version in the data (")
         || head.contains(" in version \"") && head.contains("\" cannot be handled as a ")
 }

@@ -173,6 +173,14 @@ const REFUSALS: &[(&str, u16, Option<&str>, &str, bool)] = &[
         "{}",
         false,
     ),
+    ("PUT", 400, Some("name must be provided"), "{}", false),
+    (
+        "DELETE",
+        400,
+        Some(r#"no kind "Nope" is registered for version "v1" in scheme "register.go:27""#),
+        "{}",
+        false,
+    ),
     (
         "PATCH",
         400,
