@@ -2,8 +2,33 @@
 //!
 //! Rules, policies and configuration are read with places. Whatever is wrong with them becomes a [`Diagnostic`]: a stable
 //! code, a severity, one sentence, the place, and how to mend it. Readers collect all of them instead of stopping at the
-//! first. How they look is decided in one place: text with a caret for people ([`render_text`]), JSON for programs
-//! ([`FileReport`]).
+//! first, since people mend a file in one go. The rejected alternative, an error type for each reader, shows one mistake a
+//! run, and looks different everywhere.
+//!
+//! # The types and how they meet
+//!
+//! - A [`Source`] is a named text; a [`Place`] is a stretch of one.
+//! - A [`Diagnostic`] says what is wrong [`at`](Diagnostic::at) a place, and what to do about it ([`closest`] finds the near
+//!   miss for "did you mean").
+//! - How they look is decided in one place: text with a caret for people ([`render_text`]), JSON for programs
+//!   ([`FileReport`]).
+//! - [`escape`] makes text that an attacker wrote safe to show. Everything that shows text from files and events uses it.
+//!
+//! # Example
+//!
+//! ```
+//! use kubevigil_diagnostics::{Diagnostic, Source, closest, render_text};
+//!
+//! let source = Source::file("policy.yaml", "rules: [{levl: None}]\n");
+//! let meant = closest("levl", ["level", "users", "verbs"]).ok_or("nothing comes near")?;
+//! let wrong = Diagnostic::error("P01", "unknown key `levl`").at(&source, 9..13).help(format!("did you mean `{meant}`?"));
+//!
+//! assert_eq!(wrong.position(), Some((1, 10)));
+//! let shown = render_text(&[wrong], false);
+//! assert!(shown.starts_with("error[P01]: unknown key `levl`\n --> policy.yaml:1:10\n"), "{shown}");
+//! assert!(shown.contains("= help: did you mean `level`?"), "{shown}");
+//! # Ok::<(), &str>(())
+//! ```
 
 mod causes;
 pub mod escape;

@@ -1,8 +1,51 @@
-//! Where audit events come from: files, standard input, the webhook, and the auditing gateway, which is not a part of this crate.
+//! Where audit events come from: files, standard input and the webhook.
 //!
-//! Every source does the same: it finds the events in what it reads and hands them to an [`Intake`] as a [`Batch`]. Only when the
-//! intake says that the batch is durable does the source say so to whoever sent it (a 200 at the webhook) or to itself (a
-//! file's checkpoint).
+//! Every source does the same. It finds the events in what it reads and hands them to an [`Intake`] as a [`Batch`]. Only when
+//! the intake says that the batch is durable does the source say so to whoever sent it (a 200 at the webhook) or to itself
+//! (a file's checkpoint). So nothing is acknowledged that a crash could lose, and what is not acknowledged is sent or read
+//! again.
+//!
+//! | module | source |
+//! |---|---|
+//! | [`webhook`] | a server for the audit backend of a kube-apiserver |
+//! | [`file`] | log files, followed across rotation, compression and restarts |
+//! | [`stdin`] | a stream, read to its end |
+//!
+//! The auditing gateway, the fourth, is a crate of its own; its events come as [`Origin::Record`]. [`envelope`] is how an
+//! event and its origin are written to the journal, [`counters`] what sources count.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//!
+//! use kubevigil_sources::stdin::Stdin;
+//! use kubevigil_sources::{Batch, Intake, Refused};
+//!
+//! #[derive(Default)]
+//! struct Kept(Mutex<Vec<bytes::Bytes>>);
+//!
+//! #[async_trait::async_trait]
+//! impl Intake for Kept {
+//!     async fn accept(&self, batch: Batch) -> Result<(), Refused> {
+//!         // A real one returns when the events are on disk.
+//!         let mut kept = self.0.lock().map_err(|_| Refused::Stopping)?;
+//!         kept.extend(batch.events.into_iter().map(|event| event.raw));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let log = &br#"{"kind":"Event","auditID":"1"}
+//! {"kind":"Event","auditID":"2"}
+//! "#[..];
+//! let kept = Arc::new(Kept::default());
+//! Stdin::default().read(Box::new(log), kept.clone(), Default::default()).await?;
+//! assert_eq!(kept.0.lock().map(|kept| kept.len()).unwrap_or_default(), 2);
+//! # Ok::<(), kubevigil_sources::stdin::StdinError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod counters;
 mod delivery;

@@ -4,7 +4,7 @@
 //! gateway and the clients of API servers cannot differ in it. The cost is one crate more; the price of the alternative was
 //! three readers, of which two would have kept an expired certificate until a restart.
 //!
-//! | | |
+//! | type | what it is |
 //! |---|---|
 //! | [`Pem`], [`PemSource`] | PEM text, with errors that name file and block |
 //! | [`ServerCredentials`], [`ClientCertificates`] | what a server proves itself with, and what it wants to see of clients |
@@ -13,6 +13,23 @@
 //! | [`Reloadable`] | any value made from files |
 //!
 //! The TLS provider is aws-lc-rs throughout ([`provider`]).
+//!
+//! # Example
+//!
+//! An error names what the text came from, so that somebody can find it:
+//!
+//! ```
+//! use kubevigil_tls::{Pem, PemSource};
+//!
+//! let source = PemSource::Text {
+//!     name: "certificate-authority-data of cluster live in config".to_owned(),
+//!     content: b"no certificate".to_vec(),
+//! };
+//! let content = source.read()?;
+//! let wrong = Pem::new(&source, &content).root_store().err().ok_or("no error")?;
+//! assert!(wrong.to_string().contains("certificate-authority-data of cluster live in config"), "{wrong}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod authorities;
 mod client;
