@@ -5,6 +5,9 @@
 //! what it means is decided by who reads it. Every node knows the bytes that it came from, so that a mistake inside a
 //! folded block of twenty lines can still be shown in the file ([`Node::source_offset`]).
 //!
+//! Two things stand beside the tree: [`Resolved`], what a scalar is to Kubernetes, and [`first_document`], the pieces of a document without a
+//! tree, for texts of any size from anybody.
+//!
 //! The tree is built from the events of `granit-parser` (YAML 1.2, `forbid(unsafe_code)`); the crates that build trees
 //! themselves resolve types, which loses what was written. Only this crate knows that parser.
 //!
@@ -27,8 +30,14 @@
 //! ```
 
 mod build;
+mod event;
 mod node;
 mod offset;
+mod parse;
+mod resolve;
 
-pub use crate::build::{MAX_ALIASED, MAX_DEPTH, SyntaxError, parse};
+pub use crate::build::{MAX_ALIASED, MAX_DEPTH};
+pub use crate::event::{Event, first_document};
 pub use crate::node::{Document, Kind, Node, Style};
+pub use crate::parse::{SyntaxError, parse};
+pub use crate::resolve::Resolved;

@@ -71,9 +71,7 @@ impl Node {
             Kind::Scalar {
                 text,
                 style: Style::Plain,
-            } => {
-                matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
-            }
+            } => is_null_word(text),
             _ => false,
         }
     }
@@ -81,11 +79,7 @@ impl Node {
     /// A boolean by YAML 1.1's words (`yes`, `no`, `on`, `off`, `true`, `false`, `y`, `n`) in lower case, upper case, or
     /// with a capital. Quotes make no difference.
     pub fn as_bool(&self) -> Option<bool> {
-        let word = self.text()?;
-        if is_one_of(word, &TRUE) {
-            return Some(true);
-        }
-        is_one_of(word, &FALSE).then_some(false)
+        bool_of(self.text()?)
     }
 
     /// A sequence's elements.
@@ -128,6 +122,19 @@ impl Node {
             Kind::Sequence(_) | Kind::Mapping(_) => self.span.start,
         }
     }
+}
+
+/// Whether an unquoted word is YAML's word for nothing.
+pub(crate) fn is_null_word(word: &str) -> bool {
+    matches!(word, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// The truth value that a word is in YAML 1.1.
+pub(crate) fn bool_of(word: &str) -> Option<bool> {
+    if is_one_of(word, &TRUE) {
+        return Some(true);
+    }
+    is_one_of(word, &FALSE).then_some(false)
 }
 
 fn is_one_of(word: &str, lower_case: &[&str]) -> bool {
