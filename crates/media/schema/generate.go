@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 	apiextensionsbeta "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metabeta "k8s.io/apimachinery/pkg/apis/meta/v1beta1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -46,10 +48,14 @@ func main() {
 			continue
 		}
 		describe(kind)
-		kinds = append(kinds, fmt.Sprintf("%s %s %s", gvk.GroupVersion(), gvk.Kind, name(kind)))
+		version := gvk.GroupVersion().String()
+		if isOptions(kind) {
+			version = "*"
+		}
+		kinds = append(kinds, fmt.Sprintf("%s %s %s", version, gvk.Kind, name(kind)))
 	}
 	sort.Strings(kinds)
-	write("kinds", kinds)
+	write("kinds", slices.Compact(kinds))
 	names := []string{}
 	for name := range messages {
 		names = append(names, name)
@@ -65,6 +71,11 @@ func main() {
 
 func isInternal(gvk schema.GroupVersionKind) bool {
 	return gvk.Version == "__internal" || gvk.Kind == "WatchEvent"
+}
+
+// isOptions tells whether the type is registered in every group version, such as DeleteOptions.
+func isOptions(t reflect.Type) bool {
+	return name(t) == "meta/v1."+t.Name() && strings.HasSuffix(t.Name(), "Options") && t.Name() != "TableOptions"
 }
 
 func write(file string, lines []string) {
@@ -103,34 +114,56 @@ func describe(t reflect.Type) {
 	}
 	messages[name(t)] = nil
 	if isSpecial(t) {
-		messages[name(t)] = []string{"  special"}
+		messages[name(t)] = append([]string{"  special"}, fields(onWire(t))...)
 		return
 	}
 	if t.Kind() == reflect.Slice {
 		messages[name(t)] = []string{"  list 1 " + scalar(t.Elem())}
 		return
 	}
+	messages[name(t)] = fields(t)
+}
+
+// onWire is the struct whose fields are the message of a type that writes itself as JSON.
+func onWire(t reflect.Type) reflect.Type {
+	switch t.Name() {
+	case "Time", "MicroTime":
+		return reflect.TypeFor[meta.Timestamp]()
+	case "Quantity":
+		return reflect.TypeFor[quantity]()
+	case "FieldsV1":
+		return reflect.TypeFor[runtime.RawExtension]()
+	}
+	return t
+}
+
+// quantity is the message of a Quantity, which has no fields that Go would show.
+type quantity struct {
+	Text string `json:"text" protobuf:"bytes,1,opt,name=string"`
+}
+
+func fields(t reflect.Type) []string {
 	lines := []string{}
 	for i := range t.NumField() {
 		if line := field(t.Field(i)); line != "" {
 			lines = append(lines, "  "+line)
 		}
 	}
-	messages[name(t)] = lines
+	return lines
 }
 
 // field is the line of a field: number, name, type, and how it is left out.
 func field(f reflect.StructField) string {
 	jsonName, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if jsonName == "" && !f.Anonymous {
+		jsonName = f.Name
+	}
 	isInline := strings.Contains(options, "inline") || (f.Anonymous && jsonName == "")
 	number := "-"
 	if tag := strings.Split(f.Tag.Get("protobuf"), ","); len(tag) > 1 {
 		number = tag[1]
 	}
-	if number == "-" && isInline && f.Type.Name() == "TypeMeta" {
-		return ""
-	}
-	if jsonName == "-" {
+	if number == "-" {
 		return ""
 	}
 	flags := ""

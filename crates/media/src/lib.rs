@@ -6,8 +6,12 @@
 //!
 //! The result is JSON as the client would have written it, in no canonical form; who writes events makes it compact.
 
+mod cbor;
 mod format;
 mod json;
+mod number;
+mod protobuf;
+mod yaml;
 
 pub use crate::format::Format;
 pub use crate::json::{Json, TooLong};
@@ -37,16 +41,20 @@ impl From<TooLong> for Unreadable {
     }
 }
 
-/// The body as JSON of at most `limit` bytes. A body of [`Format::Json`] is given back as it is, whatever it holds.
+/// The body as JSON of at most `limit` bytes. A body that is JSON already is given back as it is, whatever its length, and so is one of
+/// [`Format::Json`], whatever it holds.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or is too long.
 pub fn to_json(format: Format, body: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Unreadable> {
-    let _ = limit;
+    let mut json = Json::new(limit);
     match format {
-        Format::Json => Ok(Cow::Borrowed(body)),
-        // Each in a module of its own: `yaml`, `cbor`, `protobuf`, with `pub(crate) fn read(body: &[u8], json: &mut Json) -> Result<(), Unreadable>`.
-        Format::Yaml | Format::Cbor | Format::Protobuf => Err(Unreadable::UnknownKind),
+        Format::Json => return Ok(Cow::Borrowed(body)),
+        Format::Yaml if yaml::is_json(body) => return Ok(Cow::Borrowed(body)),
+        Format::Yaml => yaml::read(body, &mut json)?,
+        Format::Cbor => cbor::read(body, &mut json)?,
+        Format::Protobuf => return Err(Unreadable::UnknownKind),
     }
+    Ok(Cow::Owned(json.into_bytes()))
 }
