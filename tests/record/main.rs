@@ -26,6 +26,7 @@ mod gate;
 mod pasted;
 mod policy;
 mod requests;
+mod rotation;
 #[path = "../daemon/sender.rs"]
 #[expect(dead_code, reason = "the daemon's tests use more of it")]
 mod sender;

@@ -1,5 +1,8 @@
 //! A request goes through, and its event is in the log.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use crate::gate::{Client, Place};
 
 #[test]
@@ -87,4 +90,17 @@ fn in_impersonate_mode_the_api_server_hears_who_asks_from_the_gateway() {
     let event = &place.events(1)[0];
     assert_eq!(event["user"]["username"], "jane");
     assert!(event.get("impersonatedUser").is_none(), "{event}");
+}
+
+#[test]
+fn what_is_no_request_leaves_no_event_and_is_counted_by_its_reason() {
+    let place = Place::new().with_log();
+    let mut daemon = place.start();
+    let mut stream = TcpStream::connect(crate::gate::address(&daemon)).unwrap();
+    stream.write_all(b"no request\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    daemon.counts("kubevigil_gateway_malformed_total{reason=\"syntax\"}", 1);
+    assert!(place.events(0).is_empty());
 }

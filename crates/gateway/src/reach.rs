@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use kubevigil_diagnostics::Diagnostic;
 use kubevigil_kubeconfig::{Access, AccessError, AccessSource, Follower, InCluster};
 use kubevigil_tls::Look;
 use tokio_util::sync::CancellationToken;
@@ -99,6 +100,13 @@ impl Reach {
         self.forward.lead_to(&access, self.mode)?;
         Ok(Look::Replaced)
     }
+}
+
+/// What the upstream's settings say and nobody heeds, or somebody will regret: that nobody verifies who the upstream is, for instance. The
+/// start says the same in the log. Empty if they cannot be read.
+pub fn upstream_warnings(upstream: &UpstreamConfig) -> Vec<Diagnostic> {
+    let read = source(upstream).read();
+    read.map_or_else(|_| Vec::new(), |access| access.warnings)
 }
 
 /// Whether the gateway has a say of its own. Over plain HTTP nobody has credentials; such an upstream trusts whoever reaches it.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use kubevigil_audit::policy::PolicyFile;
 use kubevigil_diagnostics::render_text;
 use kubevigil_gateway::identity::{IdentityConfig, IdentityMode};
-use kubevigil_gateway::{GatewayConfig, UpstreamConfig};
+use kubevigil_gateway::{GatewayConfig, UpstreamConfig, upstream_warnings};
 use kubevigil_plan::KubernetesVersion;
 use kubevigil_plan::check::check as check_policy;
 
@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Ok(Some(advice)) = gate.gateway.identity.check_front_proxy() {
         terminal::warn(&in_flags(advice));
     }
+    say_of_upstream(&gate.gateway.upstream);
     say_of_policy(&gate.policy);
     let mut out = anstream::stdout().lock();
     for line in describe(settings) {
@@ -48,6 +49,14 @@ pub(super) fn check_files(settings: &Settings) -> anyhow::Result<()> {
     let problems = gate::check_files(&settings.gate);
     let problems: Vec<String> = problems.iter().map(of_problem).collect();
     fail(&problems, "mistakes in files and folders")
+}
+
+/// What the start would warn of: that nobody verifies who the API server is, for instance.
+fn say_of_upstream(upstream: &UpstreamConfig) {
+    let warnings = upstream_warnings(upstream);
+    if !warnings.is_empty() {
+        terminal::say(render_text(&warnings, true).trim_end());
+    }
 }
 
 /// What its author would regret of a policy that is valid: what `policy check` finds.
