@@ -79,7 +79,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         name: "deprecated APIs",
         said: "admission, tokens and deprecated APIs",
         members: &["annotations"],
-        even: |_, pair| without(pair, "k8s.io/deprecated"),
+        even: |_, pair| without(without(pair, "k8s.io/deprecated"), "k8s.io/removed-release"),
     },
     Exception {
         name: "latencies",

@@ -10,7 +10,10 @@
 //!
 //! The kubeconfig's user must be allowed everything. The server must log in JSON, in mode `blocking`, under a policy that records
 //! everything (`rules: [{level: RequestResponse}]`). The list makes and deletes namespaces, roles and pods: use a cluster of
-//! no other use. `KUBEVIGIL_LIVE_USER` names the kubeconfig's user as the server sees it, if it is not `kubernetes-admin`.
+//! no other use. If it is older than the list, `KUBEVIGIL_LIVE_MINOR` names its minor version (`20`), and what such servers are
+//! known to write otherwise is allowed for. `KUBEVIGIL_LIVE_USER` names the kubeconfig's user as the server sees it, if it is not `kubernetes-admin`.
+//!
+//! A kube-apiserver 1.20 can be built of Debian's source package `kubernetes` (bookworm), and runs with its package `etcd-server`.
 //!
 //! What the server calls the impersonated user is the caller here, and its last source address is the gateway's. The rest is held
 //! to the table of exceptions, in which rows may be left over: a real server need not do all that was recorded once.
@@ -21,8 +24,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::compare::Outcome;
-use super::exceptions::{Case, Mode};
+use super::exceptions::{Case, Mode, has_dots};
 use super::identities::{self, Identities};
+use super::older;
 use super::recorded::{Event, Listed, Recordings};
 use super::requests;
 use super::script::{self, Script};
@@ -36,6 +40,8 @@ struct Live {
     audit_log: PathBuf,
     /// Who the gateway is to it.
     user: String,
+    /// Its minor version.
+    minor: u32,
 }
 
 impl Live {
@@ -45,6 +51,7 @@ impl Live {
             kubeconfig: variable("KUBECONFIG")?.into(),
             audit_log: variable("AUDIT_LOG")?.into(),
             user: variable("USER").unwrap_or_else(|| "kubernetes-admin".to_owned()),
+            minor: variable("MINOR").map_or(older::LISTED, |minor| minor.parse().unwrap()),
         })
     }
 }
@@ -81,6 +88,7 @@ async fn what_is_done_with_a_live_server_works_with_a_recorded_one() {
         kubeconfig: files.write("live.kubeconfig", &access),
         audit_log: files.write("audit.log", ""),
         user: "gateway".to_owned(),
+        minor: older::LISTED,
     };
     let lines = everything
         .events
@@ -142,7 +150,9 @@ async fn compared_with(
 fn sent(requests: &[Listed]) -> Vec<&Listed> {
     let is_sent = |listed: &&Listed| {
         let by_token = identities::token(&listed.identity, Mode::Impersonate).is_some();
-        let refused = listed.label == "bad timeout" || listed.label.starts_with("impersonate ");
+        let refused = listed.label == "bad timeout"
+            || listed.label.starts_with("impersonate ")
+            || has_dots(listed);
         !by_token && !refused
     };
     requests.iter().filter(is_sent).collect()
@@ -156,6 +166,7 @@ fn put_beside(sent: &[&Listed], genuine: &[Event], ours: &[Event], live: &Live) 
         let mut genuine: Vec<Event> = genuine.cloned().collect();
         for (event, ours) in genuine.iter_mut().zip(&ours) {
             without_the_gateway(event, ours, live);
+            older::renew(event, ours, live.minor);
         }
         let case = Case {
             listed,

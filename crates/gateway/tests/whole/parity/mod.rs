@@ -11,6 +11,7 @@ mod compare;
 mod exceptions;
 mod identities;
 mod live;
+mod older;
 mod recorded;
 mod requests;
 mod script;
