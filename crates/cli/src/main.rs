@@ -1,5 +1,15 @@
 //! The binary `kubevigil`: arguments, configuration, wiring. The only place that knows every crate.
 //!
+//! | module | what it does |
+//! |---|---|
+//! | `args` | the command line, a struct a command; what `--help` says stands there |
+//! | `scan`, `rules_command`, `policy_command`, `setup_command`, `config_command` | the commands that look at files and end |
+//! | `run` | the daemon: `run/daemon.rs` puts sources, journal, rules and outputs together, starts and stops them |
+//! | `record_command` | `kubevigil record`; `gate` is what it shares with `sources.record` of the daemon |
+//! | `config` | the daemon's configuration, each key with the doc that its users read |
+//! | `rule_set` | the rules that take part, from files, profile and selection |
+//! | `mistakes`, `terminal` | how mistakes and reports look |
+//!
 //! Exit codes are part of the contract: 0 done, 1 what was asked about was found wanting, 2 could not do it.
 
 mod args;

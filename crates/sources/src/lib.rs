@@ -8,7 +8,7 @@
 //! | module | source |
 //! |---|---|
 //! | [`webhook`] | a server for the audit backend of a kube-apiserver |
-//! | [`file`] | log files, followed across rotation, compression and restarts |
+//! | [`mod@file`] | log files, followed across rotation, compression and restarts |
 //! | [`stdin`] | a stream, read to its end |
 //!
 //! The auditing gateway, the fourth, is a crate of its own; its events come as [`Origin::Record`]. [`envelope`] is how an
