@@ -70,9 +70,14 @@ fn number(node: &Node, path: &str) -> u64 {
     at(node, path).text().unwrap().parse().unwrap()
 }
 
-/// The manifest of the gateway in a cluster, a document an object.
+/// The manifest of the gateways in a cluster, a document an object.
 fn manifest() -> Vec<Node> {
-    let text = block_with("record.md", "kind: StatefulSet\n");
+    objects("kind: StatefulSet\n")
+}
+
+/// The manifest that has this line.
+fn objects(line: &str) -> Vec<Node> {
+    let text = block_with("record.md", line);
     let documents = kubevigil_yaml::parse(&text).unwrap();
     documents
         .into_iter()
@@ -148,4 +153,31 @@ fn the_parts_of_the_manifest_find_each_other() {
         block.contains("kind: ClusterRole\n") && block.contains(&format!("{{name: {role}}}"))
     };
     assert!(blocks("record.md").iter().any(is_the_role), "{role}");
+}
+
+#[test]
+fn the_daemon_of_the_manifest_takes_its_configuration_and_what_the_gateways_send() {
+    let objects = objects("kind: Deployment\n");
+    let data = at(of_kind(&objects, "ConfigMap"), "data");
+    let configuration = data.get("kubevigil.yaml").unwrap().text().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubevigil.yaml");
+    fs::write(&file, configuration).unwrap();
+    let file = file.to_str().unwrap();
+    let report = &lines(&["config", "check", "--format", "json", file])[0];
+    let errors = report["errors"].as_array().unwrap();
+    let is_about_others =
+        |error: &&Value| error["message"].as_str().unwrap().contains("cannot read");
+    assert_eq!(
+        errors.iter().filter(is_about_others).count(),
+        errors.len(),
+        "{report}"
+    );
+
+    let service = of_kind(&objects, "Service");
+    let port = number(service, "spec ports 0 port");
+    let name = at(service, "metadata name").text().unwrap();
+    let webhook = block_with("record.md", "kind: Config\n");
+    let server = format!("server: https://{name}.kubevigil.svc:{port}/k8s_audit\n");
+    assert!(webhook.contains(&server), "{server}");
 }
