@@ -1,5 +1,8 @@
 //! JSON as it is written, up to a limit.
 
+use crate::Unreadable;
+use crate::number::float;
+
 /// Text that grows up to a limit.
 ///
 /// Everything that is longer is refused before memory is taken for it.
@@ -32,6 +35,11 @@ impl Json {
         if text.len() > self.limit - self.text.len() {
             return Err(TooLong);
         }
+        let needed = self.text.len() + text.len();
+        if needed > self.text.capacity() {
+            let capacity = needed.max(2 * self.text.capacity()).min(self.limit);
+            self.text.reserve_exact(capacity - self.text.len());
+        }
         self.text.extend_from_slice(text);
         Ok(())
     }
@@ -50,6 +58,31 @@ impl Json {
             }
         }
         self.raw(b"\"")
+    }
+
+    /// Adds a number as Go writes it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for it, or JSON has no such number.
+    pub(crate) fn float(&mut self, number: f64) -> Result<(), Unreadable> {
+        let text = float(number).ok_or(Unreadable::Malformed)?;
+        Ok(self.raw(text.as_bytes())?)
+    }
+
+    /// What is written so far.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How long it may get.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Takes everything back behind the first bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.text.truncate(length);
     }
 
     /// The text.

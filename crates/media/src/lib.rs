@@ -54,7 +54,7 @@ pub fn to_json(format: Format, body: &[u8], limit: usize) -> Result<Cow<'_, [u8]
         Format::Yaml if yaml::is_json(body) => return Ok(Cow::Borrowed(body)),
         Format::Yaml => yaml::read(body, &mut json)?,
         Format::Cbor => cbor::read(body, &mut json)?,
-        Format::Protobuf => return Err(Unreadable::UnknownKind),
+        Format::Protobuf => protobuf::read(body, &mut json)?,
     }
     Ok(Cow::Owned(json.into_bytes()))
 }

@@ -40,7 +40,12 @@ pub enum Event<'t> {
 
 /// The pieces of the first document of a text; the others are not looked at. An empty text has none.
 ///
-/// What newer YAML allows and libyaml does not, or reads otherwise, is read as libyaml does where the parser lets choose.
+/// Where libyaml, which reads YAML for Kubernetes, makes something else of a text than this parser, the text is read as libyaml does or
+/// refused, so that nobody can show us one document and a cluster another:
+///
+/// - a block scalar at the end of the text has no line end that is not written;
+/// - `[?a]` is a map for libyaml, and a text for newer YAML: refused;
+/// - `[!x,a]` is one element with the tag `!x,` for libyaml, and two for newer YAML: what has a tag must be apart from it.
 pub fn first_document(text: &str) -> impl Iterator<Item = Result<Event<'_>, SyntaxError>> {
     let options = granit_parser::options! {
         emit_comments: false,
@@ -51,9 +56,38 @@ pub fn first_document(text: &str) -> impl Iterator<Item = Result<Event<'_>, Synt
     Parser::new_from_str_with_options(text, options)
         .take_while(|event| !matches!(event, Ok((Parsed::DocumentEnd, _))))
         .filter_map(|event| match event {
-            Ok((event, span)) => Event::of(event, &span).map(Ok),
+            Ok((event, span)) => match ambiguity(&event, &span, text) {
+                Some(error) => Some(Err(error)),
+                None => Event::of(event, &span).map(Ok),
+            },
             Err(error) => Some(Err(SyntaxError::of(&error, text))),
         })
+}
+
+/// What libyaml would read otherwise.
+fn ambiguity(event: &Parsed<'_>, span: &Span, text: &str) -> Option<SyntaxError> {
+    let offset = span.start.byte_offset().unwrap_or_default();
+    let (has_tag, is_key_sign) = match event {
+        Parsed::Scalar(text, style, _, tag) => {
+            let is_plain = *style == ScalarStyle::Plain;
+            (tag.is_some(), is_plain && text.starts_with('?'))
+        }
+        Parsed::SequenceStart(_, _, tag) | Parsed::MappingStart(_, _, tag) => {
+            (tag.is_some(), false)
+        }
+        _ => return None,
+    };
+    let before = offset.checked_sub(1).and_then(|at| text.as_bytes().get(at));
+    let is_apart = before.is_none_or(u8::is_ascii_whitespace);
+    let message = match (is_key_sign, has_tag && !is_apart) {
+        (true, _) => "a text that begins with a question mark needs quotes",
+        (_, true) => "a blank is needed behind a tag",
+        _ => return None,
+    };
+    Some(SyntaxError {
+        offset,
+        message: message.to_owned(),
+    })
 }
 
 impl<'t> Event<'t> {
@@ -81,4 +115,63 @@ impl<'t> Event<'t> {
 
 fn written_out(tag: &Tag) -> String {
     format!("{}{}", tag.handle(), tag.suffix())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &str) -> Result<Vec<Event<'_>>, String> {
+        let pieces: Result<Vec<_>, _> = first_document(text).collect();
+        pieces.map_err(|error| format!("{}: {error}", error.offset))
+    }
+
+    #[test]
+    fn a_document_comes_in_pieces_and_no_other_is_looked_at() {
+        let scalar = |text: &'static str, tag: Option<&str>, anchor| Event::Scalar {
+            text: Cow::Borrowed(text),
+            style: Style::Plain,
+            tag: tag.map(str::to_owned),
+            anchor,
+        };
+        let expected = vec![
+            Event::MapStart(0),
+            scalar("a", None, 0),
+            Event::ListStart(1),
+            scalar("", None, 0),
+            scalar("2", Some("tag:yaml.org,2002:int"), 2),
+            Event::ListEnd,
+            scalar("b", None, 0),
+            Event::Alias(2),
+            Event::MapEnd,
+        ];
+        let text = "a: &x\n-\n- !!int &y 2\nb: *y\n---\n[[[ {{";
+        assert_eq!(pieces(text), Ok(expected));
+        assert_eq!((pieces(""), pieces("# nothing")), (Ok(vec![]), Ok(vec![])));
+    }
+
+    #[test]
+    fn what_libyaml_reads_otherwise_is_refused() {
+        let sign = "a text that begins with a question mark needs quotes";
+        let tag = "a blank is needed behind a tag";
+        let cases = [
+            ("[?a]", format!("1: {sign}")),
+            ("{?a: b}", format!("1: {sign}")),
+            ("[!x,a]", format!("3: {tag}")),
+            ("[!x[a]]", format!("3: {tag}")),
+            ("a: !x[1]", format!("5: {tag}")),
+        ];
+        for (text, error) in cases {
+            assert_eq!(pieces(text), Err(error), "{text}");
+        }
+        for text in [
+            "? a\n: b",
+            "['?a']",
+            "[!!str a]",
+            "!!map\na: !!seq [b]",
+            "!x &a |\n b",
+        ] {
+            assert!(pieces(text).is_ok(), "{text}");
+        }
+    }
 }

@@ -39,7 +39,6 @@ impl<'t> Resolved<'t> {
             });
         };
         match (tag.strip_prefix(CORE), Self::plain(text)) {
-            _ if tag == "!" => Some(Self::plain(text)),
             (Some("bool"), found @ Self::Bool(_))
             | (Some("int"), found @ Self::Integer(_))
             | (Some("float"), found @ Self::Float(_))
@@ -204,7 +203,7 @@ mod tests {
         assert_eq!(core("3", "str"), Some(Resolved::Text("3")));
         assert_eq!(core("on", "bool"), Some(Resolved::Bool(true)));
         assert_eq!(core("", "null"), Some(Resolved::Null));
-        assert_eq!(of("3", "!"), Some(Resolved::Integer(3)));
+        assert_eq!(of("3", "!"), Some(Resolved::Text("3")));
         assert_eq!(of("3", "!local"), Some(Resolved::Text("3")));
         assert_eq!((core("3.5", "int"), core("x", "null")), (None, None));
         let quoted = Resolved::of("3", Style::SingleQuoted, None);
