@@ -58,17 +58,25 @@ impl<'b, 'j> Writer<'b, 'j> {
     /// A message that stands at these places of the body, in parts, or nowhere.
     pub(super) fn message(&mut self, id: MessageId, parts: Run) -> Result<(), Unreadable> {
         let message = self.schema.message(id)?;
-        if let Form::Special(special) = message.form {
-            return self.special(special, message, parts);
+        match message.form {
+            Form::Special(special) => return self.special(special, message, parts),
+            Form::List if parts.is_empty() => return self.null(),
+            Form::List => return self.wrapped_list(message, parts),
+            Form::Object => {}
         }
         let run = self.enter(message, parts)?;
-        if message.form == Form::List {
-            let value = message.fields.first().map(|field| field.value);
-            self.list(value.unwrap_or(Value::String), run.clone(), b"null")?;
-        } else {
-            self.json.raw(b"{")?;
-            self.members(message, run.clone(), &mut true)?;
-            self.json.raw(b"}")?;
+        self.raw(b"{")?;
+        self.members(message, run.clone(), &mut true)?;
+        self.raw(b"}")?;
+        self.leave(run);
+        Ok(())
+    }
+
+    /// A list that is a message of its own.
+    fn wrapped_list(&mut self, message: &Message, parts: Run) -> Result<(), Unreadable> {
+        let run = self.enter(message, parts)?;
+        if let Some(field) = message.fields.first() {
+            self.list(field.value, run.clone(), b"[]")?;
         }
         self.leave(run);
         Ok(())
@@ -245,14 +253,24 @@ impl<'b, 'j> Writer<'b, 'j> {
         self.raw(b"}")
     }
 
+    /// Go makes a map's value before it reads it: lists and bytes are empty there, where a field's would be nil.
     fn map_value(&mut self, value: Value, at: Option<u32>) -> Result<(), Unreadable> {
         let from = self.found.len();
         if let Some(at) = at {
             self.found.push(at as usize)?;
-        } else if value == Value::Bytes {
-            return self.raw(b"\"\"");
         }
-        self.single(value, from..self.found.len())?;
+        let run = from..self.found.len();
+        match value {
+            Value::Bytes if at.is_none() => self.raw(b"\"\"")?,
+            Value::Message(id) => {
+                let message = self.schema.message(id)?;
+                match message.form {
+                    Form::List => self.wrapped_list(message, run)?,
+                    _ => self.message(id, run)?,
+                }
+            }
+            scalar => self.single(scalar, run)?,
+        }
         self.found.truncate(from);
         Ok(())
     }
