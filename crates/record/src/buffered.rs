@@ -6,9 +6,7 @@
 //!
 //! One thing is different and cannot be observed but in CPU time: the server's timer fires for ever when the longest wait is 0.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;

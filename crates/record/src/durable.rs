@@ -91,8 +91,9 @@ impl DurableOptions {
     ///
     /// # Errors
     ///
-    /// When the folder is none, cannot be written, or cannot be made.
+    /// When the folder is none, belongs to somebody else, cannot be written, or cannot be made.
     pub fn check(&self) -> Result<(), FolderError> {
+        writable::own(&self.folder)?;
         writable::folder(&self.journal_folder())
     }
 
@@ -104,6 +105,9 @@ impl DurableOptions {
 /// Why the events that wait cannot be taken up.
 #[derive(Debug, thiserror::Error)]
 pub enum DurableError {
+    /// The folder is somebody else's.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The folder cannot be used as a journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -160,6 +164,7 @@ impl Durable {
         errors: Arc<ErrorCounters>,
     ) -> Result<Self, DurableError> {
         let plugin = backend.plugin();
+        writable::own(&options.folder)?;
         let (reserve, journal, recovery) = open_journal(&options)?;
         let readers = journal.stats().readers;
         if let Some(other) = readers.into_iter().find(|reader| reader.name != plugin) {

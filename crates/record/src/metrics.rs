@@ -10,10 +10,7 @@ use kubevigil_audit::policy::PolicyLevel;
 use crate::auditing::Auditing;
 use crate::durable::{Durable, DurableFigures};
 use crate::policy_file::LivePolicy;
-use crate::sink::ErrorCounters;
-
-/// The plugins of `apiserver_audit_error_total`.
-pub const PLUGINS: [&str; 4] = ["log", "webhook", "buffered", "truncate"];
+use crate::sink::{ErrorCounters, PLUGINS};
 
 /// Whose numbers are shown.
 #[derive(Clone)]

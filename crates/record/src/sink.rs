@@ -44,7 +44,7 @@ pub trait Sink: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("{plugin}: {message}")]
 pub struct SinkError {
-    /// The backend, as the metric names it: `log`, `webhook`, `buffered`, `truncate`.
+    /// Who lost them: one of [`PLUGINS`], or somebody else who keeps events.
     pub plugin: &'static str,
     /// What went wrong.
     pub message: String,
@@ -60,14 +60,12 @@ impl SinkError {
     }
 }
 
+/// The plugins of `apiserver_audit_error_total`.
+pub const PLUGINS: [&str; 4] = ["log", "webhook", "buffered", "truncate"];
+
 /// The events that errors affected (`apiserver_audit_error_total`, spec 12), one counter for every plugin.
 #[derive(Debug, Default)]
-pub struct ErrorCounters {
-    log: AtomicU64,
-    webhook: AtomicU64,
-    buffered: AtomicU64,
-    truncate: AtomicU64,
-}
+pub struct ErrorCounters([AtomicU64; PLUGINS.len()]);
 
 impl ErrorCounters {
     /// Counts events that a plugin lost.
@@ -84,13 +82,9 @@ impl ErrorCounters {
     }
 
     fn counter(&self, plugin: &str) -> Option<&AtomicU64> {
-        match plugin {
-            "log" => Some(&self.log),
-            "webhook" => Some(&self.webhook),
-            "buffered" => Some(&self.buffered),
-            "truncate" => Some(&self.truncate),
-            _ => None,
-        }
+        let mut counters = PLUGINS.iter().zip(&self.0);
+        let found = counters.find(|(known, _)| **known == plugin)?;
+        Some(found.1)
     }
 }
 

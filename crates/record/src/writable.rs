@@ -5,9 +5,11 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::geteuid;
 
 /// A folder in which nothing can be made.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,22 @@ pub(crate) fn folder(path: &Path) -> Result<(), FolderError> {
     tried.map_err(|error| FolderError {
         folder: folder.to_owned(),
         error,
+    })
+}
+
+/// Refuses a folder that belongs to somebody else, who could put links into it that lead anywhere. One that is not there belongs to nobody.
+pub(crate) fn own(folder: &Path) -> Result<(), FolderError> {
+    let user = geteuid().as_raw();
+    let owner = fs::metadata(folder).map_or(user, |there| there.uid());
+    if owner == user {
+        return Ok(());
+    }
+    let problem = format!(
+        "it belongs to user {owner}, and this is user {user}; run as that user, or choose another folder"
+    );
+    Err(FolderError {
+        folder: folder.to_owned(),
+        error: io::Error::other(problem),
     })
 }
 

@@ -32,6 +32,7 @@ pub(crate) use self::paste::{Pasted, unpack};
 #[derive(Args, Debug)]
 #[command(
     args_override_self = true,
+    override_usage = "kubevigil record [OPTIONS] [[--] kube-apiserver FLAGS]",
     after_help = "Examples:
   kubevigil record --upstream-kubeconfig ~/.kube/config --token-review \\
       --audit-policy-file policy.yaml --audit-log-path audit.log
@@ -78,14 +79,14 @@ pub(crate) struct OperationArgs {
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = go::duration)]
     pub(crate) drain_timeout: Duration,
     /// Connections at once; further ones wait.
-    #[arg(long, value_name = "NUMBER", value_parser = go::count)]
-    pub(crate) max_connections: Option<usize>,
-    /// The longest body that is recorded, such as 16MiB. Longer ones pass through and are left out of the event.
-    #[arg(long, value_name = "SIZE", value_parser = go::bytes)]
-    pub(crate) recorded_body_max_bytes: Option<usize>,
-    /// The most that all bodies held for recording may take at once, such as 256MiB. What does not fit is left out of its event.
-    #[arg(long, value_name = "SIZE", value_parser = go::bytes)]
-    pub(crate) recorded_bodies_max_bytes: Option<usize>,
+    #[arg(long, value_name = "NUMBER", default_value = "4096", value_parser = go::count)]
+    pub(crate) max_connections: usize,
+    /// The longest body that is recorded. Longer ones pass through and are left out of the event.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = go::bytes)]
+    pub(crate) recorded_body_max_bytes: usize,
+    /// The most that all bodies held for recording may take at once. What does not fit is left out of its event.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = go::bytes)]
+    pub(crate) recorded_bodies_max_bytes: usize,
     /// What kubevigil says about itself, on standard error: text or json.
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = log_format)]
     pub(crate) logging_format: LogFormat,

@@ -28,7 +28,10 @@ pub(super) fn identity(
         front_proxy: front_proxy(&arguments.front_proxy).filter(|_| !is_passed_on),
         service_accounts: service_accounts(arguments, mistakes),
         oidc: oidc(&arguments.oidc, mistakes).into_iter().collect(),
-        token_review: arguments.token_review.then(TokenReviewConfig::default),
+        token_review: arguments.token_review.then(|| TokenReviewConfig {
+            audiences: arguments.api_audiences.clone(),
+            ..TokenReviewConfig::default()
+        }),
         anonymous: arguments.anonymous_auth,
     }
 }

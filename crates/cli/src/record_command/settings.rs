@@ -97,15 +97,9 @@ fn gateway(arguments: &RecordArgs, mistakes: &mut Mistakes) -> GatewayConfig {
         ),
         drain_timeout_seconds: seconds("drain-timeout", operation.drain_timeout, mistakes),
         max_requests: max_requests(&arguments.serving, defaults.max_requests, mistakes),
-        max_connections: operation
-            .max_connections
-            .unwrap_or(defaults.max_connections),
-        recorded_body_max_bytes: operation
-            .recorded_body_max_bytes
-            .unwrap_or(defaults.recorded_body_max_bytes),
-        recorded_bodies_max_bytes: operation
-            .recorded_bodies_max_bytes
-            .unwrap_or(defaults.recorded_bodies_max_bytes),
+        max_connections: operation.max_connections,
+        recorded_body_max_bytes: operation.recorded_body_max_bytes,
+        recorded_bodies_max_bytes: operation.recorded_bodies_max_bytes,
         ..defaults
     }
 }
@@ -324,6 +318,23 @@ mod tests {
             numbers.map(|key| config[key].as_u64().unwrap()),
             [120, 3, 4, 5, 6]
         );
+    }
+
+    /// But for the port, which is kube-apiserver's, and the end: last events may take ten seconds more, and Kubernetes waits for thirty.
+    #[test]
+    fn without_other_flags_the_gateway_has_its_own_defaults() {
+        let mut expected = GatewayConfig::default();
+        expected.listen.set_port(6443);
+        expected.drain_timeout_seconds = 15;
+        expected.upstream.kubeconfig = Some("u".into());
+        assert_eq!(config(""), serde_json::to_value(expected).unwrap());
+    }
+
+    #[test]
+    fn audiences_are_asked_for_in_token_reviews_too() {
+        let config = config("--token-review --api-audiences=x,y");
+        let asked = &config["identity"]["token_review"]["audiences"];
+        assert_eq!(*asked, json!(["x", "y"]));
     }
 
     #[test]

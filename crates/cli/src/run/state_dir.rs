@@ -59,7 +59,7 @@ pub(crate) fn check(folder: &Path) -> anyhow::Result<()> {
     if metadata.uid() != own {
         bail!(
             "the state folder {} belongs to user {}, and this is user {own}: run as that user, or choose another folder \
-             with --state-dir",
+             with --state-dir; one below it will do, if this user may make it",
             folder.display(),
             metadata.uid()
         );

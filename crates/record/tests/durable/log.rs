@@ -209,6 +209,30 @@ async fn lines_of_the_old_format_are_kept_too() {
 }
 
 #[tokio::test]
+async fn a_folder_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    if std::os::unix::fs::chown(&state, Some(1), None).is_err() {
+        return eprintln!("skipped: giving a folder away needs root");
+    }
+    // Who owns the folder could have put a link here.
+    let target = folder.path().join("target");
+    fs::write(&target, "precious").unwrap();
+    std::os::unix::fs::symlink(&target, state.join("reserve")).unwrap();
+    let durable = DurableOptions::new(&state);
+    let log = log_options(folder.path());
+    let opened = DURABLE_LOG().open_log(&log, Some(&durable), &Arc::default());
+    let error = opened.err().unwrap().to_string();
+    assert!(
+        error.contains("belongs to user 1, and this is user 0"),
+        "{error}"
+    );
+    assert_eq!(durable.check().unwrap_err().to_string(), error);
+    assert_eq!(fs::read_to_string(target).unwrap(), "precious");
+}
+
+#[tokio::test]
 async fn without_a_folder_the_mode_cannot_be_had() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(Mode::parse("durable"), Some(Mode::Durable));

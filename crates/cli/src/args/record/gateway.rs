@@ -87,7 +87,8 @@ pub(crate) struct IdentityArgs {
     /// The issuer of service accounts' tokens; may be given again.
     #[arg(long, value_name = "URL")]
     pub(crate) service_account_issuer: Vec<String>,
-    /// Audiences of which a service account's token must name one; by default the issuers.
+    /// Audiences of which a service account's token must name one; by default the issuers. With --token-review the API server is asked for
+    /// these, by default for its own.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) api_audiences: Vec<String>,
     #[command(flatten)]
