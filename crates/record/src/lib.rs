@@ -1,4 +1,4 @@
-//! Auditing for any API server: the events, where they go, and the gateway that makes them.
+//! Auditing for any API server: the events, where they go, and a layer that makes them for any HTTP service.
 //!
 //! Data flows one way: a request becomes a [`request::RequestHead`], the policy makes an [`auditor::Audit`] of it, that hands out
 //! [`event::AuditEvent`]s as the request goes on, a [`sink::Sink`] keeps them, [`encode`] makes them bytes. Everything up to the
