@@ -81,14 +81,15 @@ pub struct GatewayTls {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamConfig {
-    /// A kubeconfig with the server's address, its authority and the gateway's own credentials.
+    /// A kubeconfig with the server's address, its authority and the gateway's own credentials. Read again when it changes, or when a file
+    /// that it names does.
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; by default its `current-context`.
     pub context: Option<String>,
     /// The server's address, such as `https://10.0.0.1:6443`. The gateway then has no credentials of its own.
     #[schemars(with = "Option<String>")]
     pub server: Option<Url>,
-    /// The authority of the certificate of `server`, PEM.
+    /// The authority of the certificate of `server`, PEM. Read again when it changes.
     pub ca: Option<PathBuf>,
     /// The API server of the cluster that the gateway runs in, with the credentials of its pod's service account.
     pub in_cluster: bool,

@@ -1,8 +1,8 @@
 //! What a client gets when the gateway itself panics: a mistake of kubevigil's, which must not look like the network's.
 //!
 //! A kube-apiserver answers 500 with a plain text, if it has not begun to answer; panics below its audit filter leave an event of stage
-//! Panic (spec 6.1, 6.3), which the audit layer writes before the panic gets here. Without this service the connection would break, with all
-//! other requests of a thread still alive; clients would try again and again. An answer that has begun is broken off, as there.
+//! Panic (spec 6.1, 6.3), which the audit layer writes before the panic gets here. Without this service the connection would just break,
+//! and clients would ask again and again. An answer that has begun is broken off, as there.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
