@@ -1,4 +1,4 @@
-//! What the guides give people to copy: the audit policy, and the manifest of the gateway.
+//! What the guides show, and give people to copy: a report, an audit policy, the manifests of a cluster.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::path::Path;
 use kubevigil_yaml::Node;
 use serde_json::Value;
 
-use crate::kubevigil::run;
+use crate::kubevigil::{finish, kubevigil, run};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn blocks(page: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let text = fs::read_to_string(folder.join(page)).unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("docs").join(page)).unwrap();
     let blocks = text.split("```yaml\n").skip(1);
     blocks
         .map(|rest| rest.split("```").next().unwrap().to_owned())
@@ -28,6 +29,23 @@ fn lines(arguments: &[&str]) -> Vec<Value> {
     lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+#[test]
+fn the_report_of_the_introduction_is_the_one_that_its_command_prints() {
+    let page = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let (_, block) = page.split_once("```console\n$ kubevigil ").unwrap();
+    let mut shown = block.split("```").next().unwrap().lines();
+    let mut command = kubevigil();
+    command.args(shown.next().unwrap().split(' '));
+    command.current_dir(ROOT);
+    let printed = finish(command, b"").stdout;
+
+    let but_for_the_time = |line: &str| line.split(" read in ").next().unwrap().to_owned();
+    let printed: Vec<String> = printed.lines().map(but_for_the_time).collect();
+    for line in shown.filter(|line| *line != "…").map(but_for_the_time) {
+        assert!(printed.contains(&line), "{line}");
+    }
 }
 
 #[test]
