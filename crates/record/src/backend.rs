@@ -1,5 +1,7 @@
 //! A backend as the flags of a kube-apiserver put it together: mode, buffer and truncation around a log or a webhook (spec 8).
 
+mod contradictions;
+
 use std::sync::Arc;
 
 use crate::buffered::{BufferOptions, Buffered};
@@ -10,6 +12,8 @@ use crate::log::{LogError, LogOptions, LogSink};
 use crate::sink::{ErrorCounters, IgnoreErrors, Sink};
 use crate::truncate::{Truncate, TruncateOptions};
 use crate::webhook::WebhookSink;
+
+pub use crate::backend::contradictions::Contradiction;
 
 /// Whether a request waits for its events (`--audit-*-mode`, spec 9.2), and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -164,36 +168,8 @@ impl BackendOptions {
         Arc::new(Truncate::new(sink, self.truncate, Arc::clone(counters)))
     }
 
-    /// The checks that the API server makes when it starts.
-    fn check(&self) -> Result<(), BackendError> {
-        let TruncateOptions {
-            max_event_size,
-            max_batch_size,
-        } = self.truncate;
-        if max_event_size == 0 {
-            return Err(BackendError::Zero("truncate-max-event-size"));
-        }
-        if max_batch_size < max_event_size {
-            return Err(BackendError::BatchBelowEvent {
-                max_batch_size,
-                max_event_size,
-            });
-        }
-        let rate = self
-            .buffer
-            .throttle
-            .map(|throttle| (throttle.qps > 0.0, throttle.burst > 0));
-        match (self.mode, rate) {
-            (Mode::Batch, _) if self.buffer.buffer_size == 0 => {
-                Err(BackendError::Zero("batch-buffer-size"))
-            }
-            (Mode::Batch | Mode::Durable, _) if self.buffer.max_batch_size == 0 => {
-                Err(BackendError::Zero("batch-max-size"))
-            }
-            (Mode::Batch, Some((false, _))) => Err(BackendError::Zero("batch-throttle-qps")),
-            (Mode::Batch, Some((_, false))) => Err(BackendError::Zero("batch-throttle-burst")),
-            _ => Ok(()),
-        }
+    fn check(&self) -> Result<(), Contradiction> {
+        self.contradictions().into_iter().next().map_or(Ok(()), Err)
     }
 }
 
@@ -214,22 +190,12 @@ impl From<Arc<dyn Sink>> for Backend {
     }
 }
 
-/// Options that an API server does not start with. Flags are named by what follows `--audit-log-` and `--audit-webhook-`.
+/// Why a backend is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// A number has to be above 0.
-    #[error("`{0}` must be greater than 0")]
-    Zero(&'static str),
-    /// No event of the longest size would fit into a batch.
-    #[error(
-        "`truncate-max-batch-size` ({max_batch_size}) must not be less than `truncate-max-event-size` ({max_event_size})"
-    )]
-    BatchBelowEvent {
-        /// The most that is handed on in one call, in bytes.
-        max_batch_size: usize,
-        /// The longest event in bytes.
-        max_event_size: usize,
-    },
+    /// The options contradict each other.
+    #[error(transparent)]
+    Options(#[from] Contradiction),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

@@ -337,24 +337,27 @@ async fn options_that_stop_the_server_are_refused() {
         (truncate(5, 5), ""),
         (
             buffer(no_buffer),
-            "`batch-buffer-size` must be greater than 0",
+            "`batch-buffer-size` must be greater than 0: the queue must hold an event",
         ),
-        (buffer(no_batch), "`batch-max-size` must be greater than 0"),
+        (
+            buffer(no_batch),
+            "`batch-max-size` must be greater than 0: a batch must hold an event",
+        ),
         (
             buffer(throttle(0.0, 1)),
-            "`batch-throttle-qps` must be greater than 0",
+            "`batch-throttle-qps` must be greater than 0 while throttling is enabled",
         ),
         (
             buffer(throttle(1.0, 0)),
-            "`batch-throttle-burst` must be greater than 0",
+            "`batch-throttle-burst` must be greater than 0 while throttling is enabled",
         ),
         (
             truncate(0, 5),
-            "`truncate-max-event-size` must be greater than 0",
+            "`truncate-max-event-size` must be greater than 0, even while nothing is truncated",
         ),
         (
             truncate(5, 4),
-            "`truncate-max-batch-size` (4) must not be less than `truncate-max-event-size` (5)",
+            "`truncate-max-batch-size` must not be less than truncate-max-event-size, even while nothing is truncated",
         ),
     ];
     for (options, expected) in cases {

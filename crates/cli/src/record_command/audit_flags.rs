@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kubevigil_record::backend::{BackendOptions, Mode};
+use kubevigil_record::backend::{BackendOptions, Contradiction, Mode};
 use kubevigil_record::buffered::{BufferOptions, ThrottleOptions};
 use kubevigil_record::log::{LogFormat, LogOptions};
 use kubevigil_record::truncate::TruncateOptions;
@@ -154,15 +154,11 @@ struct Around<'a> {
 impl Around<'_> {
     fn check(&self, defaults: BackendOptions, mistakes: &mut Mistakes) -> BackendOptions {
         let mode = self.mode(mistakes).unwrap_or(defaults.mode);
-        if mode == Mode::Batch {
-            self.check_batches(mistakes);
-        }
-        self.check_truncation(mistakes);
         let throttle = ThrottleOptions {
             qps: self.qps,
-            burst: u32::try_from(self.burst).unwrap_or(u32::MAX),
+            burst: u32::try_from(self.burst.max(0)).unwrap_or(u32::MAX),
         };
-        BackendOptions {
+        let options = BackendOptions {
             mode,
             buffer: BufferOptions {
                 buffer_size: size(self.buffer_size),
@@ -176,7 +172,12 @@ impl Around<'_> {
                 max_event_size: size(self.max_event_size),
                 max_batch_size: size(self.max_batch_size),
             },
+        };
+        for Contradiction { setting, problem } in options.contradictions() {
+            let flags = format!("--{}", self.flag("truncate-"));
+            mistakes.about(&self.flag(setting), problem.replace("truncate-", &flags));
         }
+        options
     }
 
     fn mode(&self, mistakes: &mut Mistakes) -> Option<Mode> {
@@ -189,55 +190,12 @@ impl Around<'_> {
         mode
     }
 
-    fn check_batches(&self, mistakes: &mut Mistakes) {
-        let rate = !self.throttles || self.qps > 0.0;
-        let checks = [
-            (
-                self.buffer_size > 0,
-                "batch-buffer-size",
-                "must be greater than 0: the queue must hold an event",
-            ),
-            (
-                self.max_size > 0,
-                "batch-max-size",
-                "must be greater than 0: a batch must hold an event",
-            ),
-            (
-                rate,
-                "batch-throttle-qps",
-                "must be greater than 0 while throttling is enabled",
-            ),
-            (
-                !self.throttles || self.burst > 0,
-                "batch-throttle-burst",
-                "must be greater than 0 while throttling is enabled",
-            ),
-        ];
-        for (holds, flag, problem) in checks {
-            mistakes.unless(holds, &self.flag(flag), problem);
-        }
-    }
-
-    fn check_truncation(&self, mistakes: &mut Mistakes) {
-        let (event, batch) = (self.max_event_size, self.max_batch_size);
-        let problem = "must be greater than 0, even while nothing is truncated";
-        mistakes.unless(event > 0, &self.flag("truncate-max-event-size"), problem);
-        let problem = format!(
-            "is {batch}, and must not be less than --{} ({event}), even while nothing is truncated",
-            self.flag("truncate-max-event-size")
-        );
-        mistakes.unless(
-            batch >= event,
-            &self.flag("truncate-max-batch-size"),
-            problem,
-        );
-    }
-
     fn flag(&self, rest: &str) -> String {
         format!("audit-{}-{rest}", self.backend)
     }
 }
 
+/// Less than nothing is nothing: where that is a mistake, so is nothing.
 fn size(number: i64) -> usize {
     usize::try_from(number).unwrap_or_default()
 }

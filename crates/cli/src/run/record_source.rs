@@ -1,12 +1,13 @@
 //! The auditing gateway as a source: its events go straight into the journal.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
+use kubevigil_connections::Throttle;
 use kubevigil_journal::Journal;
 use kubevigil_record::auditing::wall_clock;
 use kubevigil_record::encode::json_line;
@@ -14,7 +15,7 @@ use kubevigil_record::event::AuditEvent;
 use kubevigil_record::shorten::{LONGEST_LINE, written};
 use kubevigil_record::sink::{Events, Sink, SinkError};
 use kubevigil_sources::counters::SourceCounters;
-use kubevigil_sources::{Arrival, Batch, Intake, Origin, Refused};
+use kubevigil_sources::{Arrival, Batch, Intake, Origin};
 
 use crate::config::RecordConfig;
 use crate::gate::{self, Gate, GateOptions, Problem};
@@ -56,8 +57,8 @@ pub(crate) async fn prepare(
 pub(crate) struct JournalSink {
     intake: Arc<dyn Intake>,
     counters: Arc<SourceCounters>,
-    /// When it was last said that events are refused: each request would say it again.
-    complained: Mutex<Option<Instant>>,
+    /// Each request would say again that events are refused.
+    complaints: Throttle,
 }
 
 impl JournalSink {
@@ -65,24 +66,13 @@ impl JournalSink {
         Self {
             intake,
             counters: Arc::default(),
-            complained: Mutex::default(),
+            complaints: Throttle::new(COMPLAIN_EVERY),
         }
     }
 
     /// What it counts as a source.
     pub(crate) fn counters(&self) -> Arc<SourceCounters> {
         Arc::clone(&self.counters)
-    }
-
-    fn complain(&self, refused: &Refused) {
-        let mut complained = self
-            .complained
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if complained.is_none_or(|last| last.elapsed() > COMPLAIN_EVERY) {
-            *complained = Some(Instant::now());
-            tracing::error!(%refused, "audit events cannot be kept, so their requests fail");
-        }
     }
 
     fn batch(&self, events: Events<'_>) -> Batch {
@@ -131,7 +121,9 @@ impl Sink for JournalSink {
             }
             Err(refused) => {
                 self.counters.refused.add(1);
-                self.complain(&refused);
+                if let Some(held_back) = self.complaints.pass() {
+                    tracing::error!(%refused, held_back, "audit events cannot be kept, so their requests fail");
+                }
                 Err(SinkError::new(PLUGIN, refused.to_string()))
             }
         }
@@ -140,6 +132,10 @@ impl Sink for JournalSink {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use kubevigil_sources::Refused;
+
     use super::*;
 
     /// Takes batches until it has this many.
