@@ -4,6 +4,8 @@
 //! counts; `<<` puts the members of other maps in its place, so that they win against what stands before it and lose against what
 //! comes after it, as in go-yaml 2.
 //!
+//! `.inf` and `.nan` are written as `null`: the server refuses a body in which one is left when all is merged.
+//!
 //! There is no tree. The JSON is written while the text is read, an alias is a copy of JSON that was written before, and a map
 //! with merges or equal keys is written anew when it ends. A tree would be forty times as large as the body that somebody sends
 //! for that; so the memory is that of the JSON, whose limit bounds what aliases and merges may copy, too.

@@ -22,6 +22,7 @@ use crate::body;
 use crate::event::{AuditEvent, ResponseStatus, UserInfo};
 use crate::latency::{Latencies, Part};
 use crate::request::RequestHead;
+use crate::truncate::mark;
 
 /// The longest request body that the server reads; it answers 413 to longer ones before it records anything.
 pub const REQUEST_BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -43,7 +44,11 @@ pub struct Audit {
     refusal: String,
     started: Option<Started>,
     request_body: Option<Bytes>,
+    /// There is a body that could not be read.
+    is_request_unread: bool,
     answer: Option<Answer>,
+    /// The client accepts a format of API objects.
+    is_negotiated: bool,
     latencies: Latencies,
     impersonating: Option<(UserInfo, Option<String>)>,
 }
@@ -91,7 +96,9 @@ impl Audit {
             },
             started: None,
             request_body: None,
+            is_request_unread: false,
             answer: None,
+            is_negotiated: false,
             latencies: Latencies::default(),
             impersonating: None,
         })
@@ -124,7 +131,7 @@ impl Audit {
         if wanted { REQUEST_BODY_LIMIT } else { 0 }
     }
 
-    /// The whole body of the request, without its transfer and content encodings. Anything but JSON is left out.
+    /// The whole body of the request as JSON, without its transfer and content encodings. Anything else is left out.
     pub fn request_body(&mut self, body: &[u8]) {
         if self.request_body_limit() > 0 && !body.is_empty() {
             let omit = self.decision.omit_managed_fields && self.event.verb != "patch";
@@ -136,6 +143,12 @@ impl Audit {
     pub fn impersonated(&mut self, user: UserInfo, constraint: Option<String>) {
         self.event.impersonated_user = Some(user);
         self.event.impersonation_constraint = constraint;
+    }
+
+    /// The request has a body that cannot be read here. If the server could, the event is marked as one that does not hold all it
+    /// should (`audit.k8s.io/truncated`).
+    pub fn request_body_unread(&mut self) {
+        self.is_request_unread = self.request_body_limit() > 0;
     }
 
     /// The client wants to be somebody else, and what comes after this decides: entered unless the answer shows that it was denied.
@@ -196,11 +209,16 @@ impl Audit {
         }
     }
 
-    /// The whole body of the answer, without its transfer and content encodings. Anything but an API object is left out.
+    /// The whole body of the answer as JSON, without its transfer and content encodings. Anything but an API object is left out.
     pub fn response_body(&mut self, body: &[u8]) {
         if self.response_body_limit() >= body.len() {
             self.answer = Answer::read(body, self.decision.omit_managed_fields);
         }
+    }
+
+    /// The answer came in another format than JSON, so the client accepts one in which the server writes its objects.
+    pub fn negotiated(&mut self) {
+        self.is_negotiated = true;
     }
 
     /// The client has gone. Hands out what is due; if there was no answer yet, an event that does not say how it ended, because
@@ -314,7 +332,7 @@ impl Audit {
             return;
         };
         let code = self.code();
-        if answer.is_unnegotiated(code) {
+        if !self.is_negotiated && answer.is_unnegotiated(code) {
             return;
         }
         if let Some(status) = &answer.status {
@@ -330,13 +348,16 @@ impl Audit {
 
     /// Enters the request's object, if the server got as far as decoding it.
     fn tell_request(&mut self) {
-        let Some(body) = self.request_body.take() else {
-            return;
-        };
         let status = self.event.response_status.as_ref();
         if status.is_some_and(|status| !decodes_body(status, &self.event.verb)) {
             return;
         }
+        if self.is_request_unread && self.event.may_have_bodies() {
+            mark(&mut self.event);
+        }
+        let Some(body) = self.request_body.take() else {
+            return;
+        };
         if let (Some(object), "create" | "update") =
             (&mut self.event.object_ref, self.event.verb.as_str())
         {

@@ -25,6 +25,11 @@ pub(crate) fn mark(event: &mut AuditEvent) {
     event.annotations.extend([mark]);
 }
 
+/// Whether an event says so.
+pub(crate) fn is_marked(event: &AuditEvent) -> bool {
+    event.annotations.contains_key(TRUNCATED)
+}
+
 /// The flags `--audit-*-truncate-*`; sizes in bytes of JSON with the line feed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TruncateOptions {

@@ -43,7 +43,7 @@ impl Answer {
         })
     }
 
-    /// When the client accepts none of the formats of API objects, the server writes its refusal without its audit looking on.
+    /// When the client accepts none of the formats of API objects, the server writes its refusal, in JSON, without its audit looking on.
     /// A handler with formats of its own names those, and its refusal is recorded.
     pub(super) fn is_unnegotiated(&self, code: u16) -> bool {
         let status = self.status.as_ref().filter(|_| code == 406);

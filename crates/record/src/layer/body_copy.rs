@@ -4,20 +4,23 @@
 //! would make each byte cost a buffer. Memory is taken as bytes arrive, never as they are announced, and the moment that a body
 //! turns out to be of no use its copy is gone.
 //!
-//! What a client says of its body in headers decides nothing: an API server reads a body with `Content-Encoding: br` as if that were
-//! not there, and a label must not hide from the audit what the server carries out. The labels of answers are the server's own.
+//! What a client says of its body in headers decides what the server makes of it: an API server reads a body as what its
+//! `Content-Type` names, and one with `Content-Encoding: br` as if that were not there. A label must not hide from the audit what the
+//! server carries out. The labels of answers are the server's own.
 
-use std::io::Read;
+mod decoded;
 
-use flate2::read::MultiGzDecoder;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use kubevigil_media::Format;
 
-use crate::auditing::{Auditing, Share};
+use crate::auditing::Share;
 use crate::layer::recording::Recording;
 
-/// How much is decompressed at a time.
-const STEP: usize = 16 * 1024;
+pub(super) use crate::layer::body_copy::decoded::Decoded;
+
+/// How much larger than their bodies the work on other formats than JSON is taken to be.
+const GROWTH: usize = 8;
 
 /// What of a body came by so far.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub(super) struct BodyCopy {
     /// How long the sender says it will be.
     announced: Option<usize>,
     is_gzip: bool,
+    content_type: Option<HeaderValue>,
     share: Share,
 }
 
@@ -49,6 +53,8 @@ pub(super) enum LeftOut {
     ByNature,
     /// Our limits, or an encoding that we do not read.
     ByUs,
+    /// It is not what its label says, or of a kind that is not known here.
+    Unread,
 }
 
 impl Tap {
@@ -59,9 +65,6 @@ impl Tap {
 
     /// For an answer in the same way.
     pub(super) fn of_answer(recording: &Recording, wanted: usize, headers: &HeaderMap) -> Self {
-        if wanted == 0 || is_binary(headers) {
-            return Self::Closed;
-        }
         Self::new(recording, wanted, headers, encoding(headers))
     }
 
@@ -75,6 +78,7 @@ impl Tap {
             is_capped: limit < wanted,
             announced,
             is_gzip: encoding == Encoding::Gzip,
+            content_type: headers.get(CONTENT_TYPE).cloned(),
             share: auditing.share(),
         };
         let has_room = copy.room_for(announced.unwrap_or_default());
@@ -116,42 +120,33 @@ impl BodyCopy {
         &self.bytes
     }
 
-    /// How many bytes have to be worked on; of a compressed body anything can come out.
+    /// How many bytes have to be worked on. Of a compressed body anything can come out, and of YAML with aliases.
     pub(super) fn weight(&self) -> usize {
-        if self.is_gzip {
-            usize::MAX
-        } else {
-            self.bytes.len()
+        let has_aliases = || self.bytes.contains(&b'&') && self.bytes.contains(&b'*');
+        match self.format() {
+            _ if self.is_gzip => usize::MAX,
+            Format::Json => self.bytes.len(),
+            Format::Yaml if has_aliases() => usize::MAX,
+            Format::Yaml | Format::Cbor | Format::Protobuf => {
+                self.bytes.len().saturating_mul(GROWTH)
+            }
         }
     }
 
-    /// Without its content encoding. Not if it has another one, ends early, or is too long.
-    pub(super) fn decoded(self, auditing: &Auditing) -> Result<Self, LeftOut> {
-        if !self.is_gzip {
-            return Ok(self);
-        }
-        let mut plain = Self {
-            bytes: Vec::new(),
-            announced: None,
-            is_gzip: false,
-            share: auditing.share(),
-            ..self
-        };
-        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
-        let mut step = [0; STEP];
-        loop {
-            let read = decoder.read(&mut step).map_err(|_| LeftOut::ByUs)?;
-            match step.get(..read).unwrap_or_default() {
-                [] => return Ok(plain),
-                data => plain.push(data)?,
-            }
-        }
+    fn format(&self) -> Format {
+        self.format_of(&self.bytes)
+    }
+
+    /// The format of a body with these headers that begins so.
+    fn format_of(&self, start: &[u8]) -> Format {
+        let content_type = self.content_type.as_ref();
+        Format::of(content_type.map_or(&b""[..], HeaderValue::as_bytes), start)
     }
 
     /// Nothing is added if it gets too long, memory is short, or it turns out to be no JSON.
     fn push(&mut self, data: &[u8]) -> Result<(), LeftOut> {
         let is_first = self.bytes.is_empty() && !self.is_gzip;
-        if is_first && !data.first().is_none_or(|byte| may_begin_json(*byte)) {
+        if is_first && self.format_of(data) == Format::Json && !may_begin_json(data) {
             return Err(LeftOut::ByNature);
         }
         self.room_for(data.len())?;
@@ -186,9 +181,10 @@ impl LeftOut {
     }
 }
 
-/// Whether JSON can begin with the byte. Protobuf, CBOR and most of YAML do not, whatever their headers say.
-fn may_begin_json(byte: u8) -> bool {
-    byte.is_ascii_digit() || b" \t\r\n{[\"-tfn".contains(&byte)
+/// Whether JSON can begin so. A text that says that it is JSON is none for the server either.
+fn may_begin_json(data: &[u8]) -> bool {
+    data.first()
+        .is_none_or(|byte| byte.is_ascii_digit() || b" \t\r\n{[\"-tfn".contains(byte))
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -206,22 +202,6 @@ fn encoding(headers: &HeaderMap) -> Encoding {
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"gzip") => Encoding::Gzip,
         _ => Encoding::Unknown,
     }
-}
-
-/// Whether a server says that its answer is no JSON, so that no event would hold it.
-fn is_binary(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .map_or(&b""[..], |it| it.as_bytes());
-    [
-        &b"application/vnd.kubernetes.protobuf"[..],
-        b"application/cbor",
-    ]
-    .iter()
-    .any(|binary| {
-        let start = content_type.get(..binary.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(binary))
-    })
 }
 
 /// What the header announces, if it can be read.

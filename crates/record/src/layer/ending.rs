@@ -9,16 +9,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kubevigil_audit::policy::PolicyLevel;
 use kubevigil_audit::time::Timestamp;
+use kubevigil_media::Format;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::auditing::{Auditing, Share};
 use crate::auditor::Audit;
 use crate::event::AuditEvent;
-use crate::layer::body_copy::{BodyCopy, LeftOut};
+use crate::layer::body_copy::{BodyCopy, Decoded, LeftOut};
 use crate::sink::SinkError;
-use crate::truncate::mark;
+use crate::truncate::{is_marked, mark};
 
 /// From so many bytes on work on bodies is moved away.
 const LARGE: usize = 128 * 1024;
@@ -64,7 +66,7 @@ impl Ending {
             Some(message) => self.audit.panicked(&message, self.at),
             None => self.audit.abandoned(self.at),
         };
-        if !are_read {
+        if !are_read || events.iter().any(is_marked) {
             auditing.counters().count_dropped_body();
         }
         if !are_read || self.is_cut {
@@ -81,24 +83,37 @@ impl Ending {
 
     /// Gives the bodies to the audit, and takes room for what the events will hold of them. False if one of them is left out.
     fn read_bodies(&mut self, room: &mut Share, auditing: &Auditing) -> bool {
-        let mut fits = |copy: &BodyCopy| {
-            let length = written_at_most(copy.as_slice());
+        let mut fits = |body: &Decoded| {
+            let length = written_at_most(body.copy.as_slice());
             length <= auditing.limits().recorded_body && room.grow(length)
         };
-        let request = self.request.take();
-        let fits_request = request.as_ref().is_none_or(&mut fits);
-        if let Some(copy) = request.filter(|_| fits_request) {
-            self.audit.request_body(copy.as_slice());
-        }
-        let fits_answer = match self.answer.take().map(|copy| copy.decoded(auditing)) {
-            Some(Ok(copy)) if fits(&copy) => {
-                self.audit.response_body(copy.as_slice());
+        let request = self.request.take().map(|copy| copy.decoded(auditing));
+        let is_request_read = match request {
+            Some(Ok(body)) if fits(&body) => {
+                self.audit.request_body(body.copy.as_slice());
+                true
+            }
+            Some(Err(LeftOut::Unread)) => {
+                self.audit.request_body_unread();
                 true
             }
             Some(Ok(_) | Err(LeftOut::ByUs)) => false,
             Some(Err(LeftOut::ByNature)) | None => true,
         };
-        fits_request && fits_answer
+        let answer = self.answer.take().map(|copy| copy.decoded(auditing));
+        let is_answer_read = match answer {
+            Some(Ok(body)) if fits(&body) => {
+                if body.format != Format::Json {
+                    self.audit.negotiated();
+                }
+                self.audit.response_body(body.copy.as_slice());
+                true
+            }
+            Some(Err(LeftOut::Unread)) => self.audit.level() != PolicyLevel::RequestResponse,
+            Some(Ok(_) | Err(LeftOut::ByUs)) => false,
+            Some(Err(LeftOut::ByNature)) | None => true,
+        };
+        is_request_read && is_answer_read
     }
 }
 

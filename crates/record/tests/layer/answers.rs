@@ -77,7 +77,11 @@ const ANSWERS: &str = "
     announced as too long  | content-length=20000000               | small          |       | 1
     too long               |                                       | bomb           |       | 1
     longer when written    |                                       | escapes        |       | 1
-    protobuf               | content-type=application/vnd.kubernetes.protobuf | small |      | 0
+    no protobuf            | content-type=application/vnd.kubernetes.protobuf | small |      | 1
+    no CBOR                | content-type=application/cbor         | small          |       | 1
+    YAML that is JSON      | content-type=application/yaml         | small          | small | 0
+    YAML in gzip           | content-type=application/yaml content-encoding=gzip | gzip yaml | small | 0
+    a bomb of aliases      | content-type=application/yaml         | aliases        |       | 1
     no object              |                                       | text           |       | 0
 ";
 
@@ -88,6 +92,10 @@ fn made(words: &str) -> Vec<u8> {
         "small" => list(10),
         "large" => list(300_000),
         "bomb" => list(40 * MIB),
+        "yaml" => b"kind: List\ntext: xxxxxxxxxx\n".to_vec(),
+        "aliases" => {
+            format!("kind: &a {}\nl: [{}]", "x".repeat(MIB), "*a,".repeat(20)).into_bytes()
+        }
         "escapes" => format!(r#"{{"kind":"List","text":"{}"}}"#, "<".repeat(3 * MIB)).into_bytes(),
         _ => b"ok".to_vec(),
     };

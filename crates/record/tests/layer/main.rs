@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod formats;
 mod gone;
 mod identity;
 mod requests;

@@ -1,0 +1,96 @@
+//! A body as JSON: without its compression, and out of the format that it was sent in.
+//!
+//! Nobody knows beforehand how long it becomes. Room of the budget is taken first, and the body read within it; where it does not
+//! suffice, four times as much is taken, and it is read once more. To count bytes while they are written would save a third of the
+//! work, and tie the formats to the budget.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use kubevigil_media::{Format, Unreadable, to_json};
+
+use super::{BodyCopy, LeftOut};
+use crate::auditing::Auditing;
+
+/// How much is decompressed at a time.
+const STEP: usize = 16 * 1024;
+/// The least room that is taken for a body in another format.
+const LEAST_ROOM: usize = 4 * 1024;
+/// How much more room is taken each time.
+const MORE_ROOM: usize = 4;
+
+/// A body that can be recorded.
+pub(in crate::layer) struct Decoded {
+    /// Its JSON.
+    pub(in crate::layer) copy: BodyCopy,
+    /// What it was sent as.
+    pub(in crate::layer) format: Format,
+}
+
+impl BodyCopy {
+    /// The body as JSON. Not if it has another encoding than gzip, ends early, is too long, or cannot be read. What is labelled as
+    /// JSON stays as it is.
+    pub(in crate::layer) fn decoded(self, auditing: &Auditing) -> Result<Decoded, LeftOut> {
+        let plain = if self.is_gzip {
+            self.decompressed(auditing)?
+        } else {
+            self
+        };
+        let format = plain.format();
+        let copy = plain.as_json(format, auditing)?;
+        Ok(Decoded { copy, format })
+    }
+
+    fn decompressed(self, auditing: &Auditing) -> Result<Self, LeftOut> {
+        let mut plain = Self {
+            bytes: Vec::new(),
+            announced: None,
+            is_gzip: false,
+            share: auditing.share(),
+            ..self
+        };
+        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
+        let mut step = [0; STEP];
+        loop {
+            let read = decoder.read(&mut step).map_err(|_| LeftOut::ByUs)?;
+            match step.get(..read).unwrap_or_default() {
+                [] => return Ok(plain),
+                data => plain.push(data)?,
+            }
+        }
+    }
+
+    fn as_json(self, format: Format, auditing: &Auditing) -> Result<Self, LeftOut> {
+        if format == Format::Json {
+            return Ok(self);
+        }
+        let most = auditing.limits().recorded_body;
+        let mut share = auditing.share();
+        let mut room = LEAST_ROOM;
+        loop {
+            room = room
+                .max(self.bytes.len())
+                .saturating_mul(MORE_ROOM)
+                .min(most);
+            if !share.resize(room) {
+                return Err(LeftOut::ByUs);
+            }
+            match to_json(format, &self.bytes, room) {
+                Ok(Cow::Borrowed(_)) => return Ok(self),
+                Ok(Cow::Owned(bytes)) => {
+                    // Less than was taken, so it cannot fail.
+                    let _ = share.resize(bytes.capacity());
+                    return Ok(Self {
+                        bytes,
+                        share,
+                        ..self
+                    });
+                }
+                Err(Unreadable::TooLong) if room < most => {}
+                Err(Unreadable::TooLong) => return Err(LeftOut::ByUs),
+                Err(_) => return Err(LeftOut::Unread),
+            }
+        }
+    }
+}
