@@ -85,20 +85,22 @@ impl Reach {
         reviewer.map(|reviewer| reviewer as Arc<dyn Reviewer>)
     }
 
-    /// Looks whether anything has changed, and renews both ways; see [`Follower::look`].
+    /// Looks whether anything has changed, and renews both ways, or none; see [`Follower::look`].
     pub(crate) fn reload(&self, insist: bool) -> Result<Look, ReachError> {
-        let Some(access) = self.follower.look(insist)? else {
-            return Ok(Look::Same);
-        };
-        let has_say = check(&access, self.mode)?;
-        if let Some(reviewer) = &self.reviewer {
-            if !has_say {
-                return Err(ReachError::NothingToAskWith);
-            }
-            reviewer.renew(access.client()?);
+        self.follower.look(insist, |access| self.renew(access))
+    }
+
+    fn renew(&self, access: &Access) -> Result<(), ReachError> {
+        let has_say = check(access, self.mode)?;
+        if self.reviewer.is_some() && !has_say {
+            return Err(ReachError::NothingToAskWith);
         }
-        self.forward.lead_to(&access, self.mode)?;
-        Ok(Look::Replaced)
+        let client = access.client()?;
+        self.forward.lead_to(access, self.mode)?;
+        if let Some(reviewer) = &self.reviewer {
+            reviewer.renew(client);
+        }
+        Ok(())
     }
 }
 

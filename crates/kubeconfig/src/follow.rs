@@ -4,8 +4,11 @@
 //! replace authorities alone was the alternative, and would leave an inlined token or a new address for a restart. Token files and client
 //! certificates in files are not looked at here: [`Credentials`](crate::Credentials) follows them by itself.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+use kubevigil_tls::Look;
 
 use crate::access::{Access, AccessError};
 use crate::in_cluster::InCluster;
@@ -81,34 +84,38 @@ impl AccessSource {
 }
 
 impl Follower {
-    /// Looks at the files: another access, if they have changed, whose warnings go to the log. While something is wrong with them, every look
-    /// tries again, since what is missing may be a file that the old access does not know. Blocks while it reads.
+    /// Looks at the files. If they have changed, `take` gets another access, and with `Ok` has put it in force; its warnings go to the log.
+    /// While something is wrong, every look tries again, since what is missing may be a file that the old access does not know. Blocks
+    /// while it reads.
     ///
     /// # Errors
     ///
-    /// When changed files make no access; each time that something else is wrong, and with `insist`, in any case.
-    pub fn look(&self, insist: bool) -> Result<Option<Access>, AccessError> {
+    /// When changed files make no access, or none that can be taken; each time that something else is wrong, and with `insist`, in any case.
+    pub fn look<E>(
+        &self,
+        insist: bool,
+        take: impl FnOnce(&Access) -> Result<(), E>,
+    ) -> Result<Look, E>
+    where
+        E: From<AccessError> + Display,
+    {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_quiet = !insist && state.problem.is_none();
         if is_quiet && state.files.iter().all(Seen::is_current) {
-            return Ok(None);
+            return Ok(Look::Same);
         }
-        match self.source.read() {
-            Ok(access) => {
-                state.problem = None;
-                if access.files == state.files {
-                    return Ok(None);
-                }
-                state.files.clone_from(&access.files);
-                access.log_warnings();
-                Ok(Some(access))
+        let renewed = self.source.read().map_err(E::from).and_then(|access| {
+            if access.files == state.files {
+                return Ok(Look::Same);
             }
-            Err(error) => {
-                let problem = Some(error.to_string());
-                let is_told = state.problem == problem && !insist;
-                state.problem = problem;
-                if is_told { Ok(None) } else { Err(error) }
-            }
-        }
+            take(&access)?;
+            access.log_warnings();
+            state.files = access.files;
+            Ok(Look::Replaced)
+        });
+        let problem = renewed.as_ref().err().map(ToString::to_string);
+        let is_told = problem.is_some() && state.problem == problem && !insist;
+        state.problem = problem;
+        if is_told { Ok(Look::Same) } else { renewed }
     }
 }

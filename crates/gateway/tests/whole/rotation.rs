@@ -174,6 +174,7 @@ async fn a_broken_kubeconfig_changes_nothing() {
         let (replaced, errors) = rotation.reload();
         assert_eq!((replaced, errors.len()), (0, 1), "{errors:?}");
         assert!(errors[0].contains(expected), "{errors:?}");
+        assert_eq!(rotation.reload().1, errors, "told again to who insists");
         assert_eq!(rotation.ask(Some("a")).await, 200, "{expected}");
     }
     rotation.files.write("upstream.kubeconfig", &good);

@@ -1,15 +1,29 @@
 //! Accesses that are made anew when what they were made of changes.
 
+use std::cell::Cell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kubevigil_kubeconfig::{Access, AccessSource, Follower, InCluster};
+use kubevigil_kubeconfig::{Access, AccessError, AccessSource, Follower, InCluster};
+use kubevigil_tls::Look;
 
 use crate::CA;
 use crate::server::{Server, ask, authority};
 
+/// The access that a look brings, if it does.
+fn renewed(follower: &Follower, insist: bool) -> Result<Option<Access>, AccessError> {
+    let mut renewed = None;
+    let look = follower.look(insist, |access| {
+        renewed = Some(access.clone());
+        Ok::<_, AccessError>(())
+    })?;
+    assert_eq!(look == Look::Replaced, renewed.is_some());
+    Ok(renewed)
+}
+
 /// What a look brings: `same`, `new`, or what is wrong.
 fn look(follower: &Follower) -> String {
-    match follower.look(false) {
+    match renewed(follower, false) {
         Ok(None) => "same".to_owned(),
         Ok(Some(_)) => "new".to_owned(),
         Err(error) => error.to_string(),
@@ -54,7 +68,7 @@ async fn an_authority_in_a_file_is_followed() {
         assert!(!reaches(&before).await, "{source:?}");
         assert_eq!(look(&follower), "same");
         server.write("ca.crt", &server.authority.pem());
-        let after = follower.look(false).unwrap().unwrap();
+        let after = renewed(&follower, false).unwrap().unwrap();
         assert!(reaches(&after).await, "{source:?}");
         assert!(!reaches(&before).await, "the one before stays as it was");
         assert_eq!(look(&follower), "same");
@@ -72,7 +86,7 @@ async fn a_kubeconfig_is_followed_as_a_whole() {
     let (before, follower) = of_kubeconfig(&server, &stranger, "token: one");
     assert!(!reaches(&before).await);
     server.kubeconfig(&inlined(server.authority.pem()), "token: two");
-    let after = follower.look(false).unwrap().unwrap();
+    let after = renewed(&follower, false).unwrap().unwrap();
     assert!(reaches(&after).await);
     let seen = server.seen();
     assert_eq!(seen[0].authorization.as_deref(), Some("Bearer two"));
@@ -89,7 +103,7 @@ async fn what_is_wrong_is_told_when_it_changes_and_tried_again_until_it_is_right
     let missing = look(&follower);
     assert!(missing.contains("next.crt: No such file"), "{missing}");
     assert_eq!(look(&follower), "same", "told");
-    assert!(follower.look(true).is_err(), "insisted");
+    assert!(renewed(&follower, true).is_err(), "insisted");
     server.write("next.crt", "nonsense");
     let broken = look(&follower);
     assert!(broken.contains("no PEM at all"), "{broken}");
@@ -106,6 +120,24 @@ async fn what_is_wrong_is_told_when_it_changes_and_tried_again_until_it_is_right
     std::fs::remove_file(server.folder.path().join("config")).unwrap();
     assert!(look(&follower).starts_with("cannot read the kubeconfig"));
     assert_eq!(look(&follower), "same", "told");
+}
+
+#[tokio::test]
+async fn what_nobody_can_take_is_offered_again_until_somebody_does() {
+    let server = Server::start(&["127.0.0.1"]).await;
+    let (_, follower) = of_kubeconfig(&server, CA, "token: a");
+    server.kubeconfig(CA, "token: b");
+    let offered = Cell::new(0);
+    let refuse = |_: &Access| {
+        offered.set(offered.get() + 1);
+        Err(AccessError::ServiceAccount("not this one".to_owned()))
+    };
+    assert!(follower.look(false, refuse).is_err());
+    assert_eq!(follower.look(false, refuse).unwrap(), Look::Same, "told");
+    assert!(follower.look(true, refuse).is_err(), "insisted");
+    assert_eq!(offered.get(), 3);
+    assert_eq!(look(&follower), "new");
+    assert_eq!(look(&follower), "same");
 }
 
 #[tokio::test]
@@ -129,6 +161,6 @@ async fn an_authority_that_a_pod_is_given_later_is_used() {
     assert!(!reaches(&before).await);
     assert_eq!(look(&follower), "same");
     server.write("ca.crt", &server.authority.pem());
-    let after = follower.look(false).unwrap().unwrap();
+    let after = renewed(&follower, false).unwrap().unwrap();
     assert!(after.warnings.is_empty() && reaches(&after).await);
 }
