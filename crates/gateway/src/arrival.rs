@@ -16,6 +16,7 @@
 //! refused.
 
 mod body;
+mod fields;
 mod target;
 mod timeout;
 
@@ -142,6 +143,7 @@ impl ArrivalLayer {
         }
         target::check_framing(request)?;
         target::make_origin_form(request)?;
+        fields::trim(request.headers_mut());
         let peer = request.extensions().get::<Peer>();
         let address = peer.map(|peer| peer.address.ip().to_canonical());
         let audit_id = take_audit_id(request.headers_mut());
