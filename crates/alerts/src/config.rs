@@ -206,12 +206,12 @@ impl OutputConfig {
                     format!("`{name}` is taken by two outputs; give each a `name` of its own");
                 return Err(ConfigError::new("name", problem));
             }
-            let path = output.path();
+            let path = output.path().map(true_path);
             if path.is_some()
                 && outputs
                     .iter()
                     .take(position)
-                    .any(|other| other.path() == path)
+                    .any(|other| other.path().map(true_path) == path)
             {
                 let problem = "is the same for two outputs; give each a file of its own";
                 return Err(ConfigError::new("path", problem));
@@ -219,6 +219,19 @@ impl OutputConfig {
         }
         Ok(())
     }
+}
+
+/// Where a path leads to, by links and dots, as far as that is there.
+fn true_path(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let beside = |name| folder.canonicalize().ok().map(|folder| folder.join(name));
+    path.canonicalize()
+        .ok()
+        .or_else(|| beside(path.file_name()?))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 impl ConfigError {

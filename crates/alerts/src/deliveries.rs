@@ -187,7 +187,9 @@ fn check_path(config: &FileConfig) -> Result<(), ConfigError> {
     if config.path.exists() && !config.path.is_file() {
         return Err(ConfigError::new(
             "path",
-            format!("`{path}` is not a regular file; expected the path of a file"),
+            format!(
+                "`{path}` is not a regular file; expected the path of a file, or the output `stdout`"
+            ),
         ));
     }
     let folder = config

@@ -216,6 +216,10 @@ async fn outputs_that_cannot_work_are_refused_at_the_start_with_what_to_do() {
             "outputs: setting `path` is the same for two outputs; give each a file of its own".to_owned(),
         ),
         (
+            format!("- file: {{path: {folder}/a}}\n- file: {{name: b, path: {folder}/./a}}"),
+            "outputs: setting `path` is the same for two outputs; give each a file of its own".to_owned(),
+        ),
+        (
             "- stdout: {name: '../x'}".to_owned(),
             "outputs: setting `name` `../x` is no name: expected 1 to 64 lower-case letters, digits and hyphens".to_owned(),
         ),
@@ -225,7 +229,7 @@ async fn outputs_that_cannot_work_are_refused_at_the_start_with_what_to_do() {
         ),
         (
             format!("- file: {{path: {folder}}}"),
-            format!("output `file`: setting `path` `{folder}` is not a regular file; expected the path of a file"),
+            format!("output `file`: setting `path` `{folder}` is not a regular file; expected the path of a file, or the output `stdout`"),
         ),
     ];
     for (outputs, expected) in cases {

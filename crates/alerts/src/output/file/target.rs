@@ -32,8 +32,13 @@ pub(super) enum Present {
 impl Target {
     /// The file under `path`, created (for its owner only) if there is none. The position is its end.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let is_new = !path.try_exists()?;
-        // Opened for reading too, so a named pipe without a reader does not block here.
+        let is_new = match fs::metadata(path) {
+            // Looked at before it is opened: opening wakes up who reads a pipe, and does things to some devices.
+            Ok(metadata) if !metadata.is_file() => return Err(not_a_file()),
+            Ok(_) => false,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error),
+        };
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -68,9 +73,7 @@ impl Target {
     fn from_file(file: File, is_current: bool) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::other(
-                "not a regular file; use the output `stdout` or a path of its own",
-            ));
+            return Err(not_a_file());
         }
         Ok(Self {
             identity: FileIdentity::of(&metadata),
@@ -123,6 +126,10 @@ impl Target {
         self.position = self.len()?;
         Ok(())
     }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::other("not a regular file; use the output `stdout` or a path of its own")
 }
 
 fn folder_of(path: &Path) -> &Path {
