@@ -4,10 +4,14 @@
 //
 // needs k8s.io/api, k8s.io/apimachinery, k8s.io/apiextensions-apiserver, k8s.io/kube-aggregator and k8s.io/client-go of one
 // Kubernetes version, and writes `kinds` and `messages` into the folder. `src/protobuf/schema.rs` explains their lines.
+//
+// What stands in the folder already stays: run it with the newest version into an empty folder, and then with older versions,
+// which add the kinds and the fields that were removed since. What is there now is of 1.36.4 and 1.20.2.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -54,23 +58,74 @@ func main() {
 		}
 		kinds = append(kinds, fmt.Sprintf("%s %s %s", version, gvk.Kind, name(kind)))
 	}
-	sort.Strings(kinds)
-	write("kinds", slices.Compact(kinds))
-	names := []string{}
-	for name := range messages {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	lines := []string{}
-	for _, name := range names {
-		lines = append(lines, name)
-		lines = append(lines, messages[name]...)
-	}
-	write("messages", lines)
+	writeKinds(kinds)
+	writeMessages()
 }
 
 func isInternal(gvk schema.GroupVersionKind) bool {
 	return gvk.Version == "__internal" || gvk.Kind == "WatchEvent"
+}
+
+func writeKinds(kinds []string) {
+	all := read("kinds")
+	for _, line := range kinds {
+		kind := line[:strings.LastIndex(line, " ")+1]
+		if !slices.ContainsFunc(all, func(line string) bool { return strings.HasPrefix(line, kind) }) {
+			all = append(all, line)
+		}
+	}
+	sort.Strings(all)
+	write("kinds", all)
+}
+
+func writeMessages() {
+	all, message := map[string][]string{}, ""
+	for _, line := range read("messages") {
+		if strings.HasPrefix(line, " ") {
+			all[message] = append(all[message], line)
+		} else {
+			message = line
+			all[message] = []string{}
+		}
+	}
+	for message, lines := range messages {
+		all[message] = merged(all[message], lines)
+	}
+	lines := []string{}
+	for _, message := range slices.Sorted(maps.Keys(all)) {
+		lines = append(lines, message)
+		lines = append(lines, all[message]...)
+	}
+	write("messages", lines)
+}
+
+// merged are the fields, and of the older ones those that were removed since, each behind the one that it stood behind.
+func merged(fields, older []string) []string {
+	if fields == nil {
+		return older
+	}
+	place := 0
+	for _, line := range older {
+		number, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		at := slices.IndexFunc(fields, func(line string) bool { return strings.HasPrefix(line, "  "+number+" ") || line == "  "+number })
+		switch {
+		case at >= 0:
+			place = at + 1
+		case strings.Contains(line, " omitempty"):
+			fields = slices.Insert(fields, place, line)
+			place++
+		}
+	}
+	return fields
+}
+
+// read gives the lines of a file; none if there is no such file.
+func read(file string) []string {
+	text, err := os.ReadFile(filepath.Join(os.Args[1], file))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
 // isOptions tells whether the type is registered in every group version, such as DeleteOptions.

@@ -18,7 +18,6 @@
 
 mod entry;
 mod found;
-mod number;
 mod object;
 mod schema;
 mod special;

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::json::Json;
 use crate::protobuf::found::{Found, Run};
-use crate::protobuf::number;
 use crate::protobuf::schema::{Field, Form, Kind, Message, MessageId, Omit, Schema, Shape, Value};
 use crate::protobuf::wire::Wire;
 use crate::{Unreadable, protobuf};
@@ -282,10 +281,7 @@ impl<'b, 'j> Writer<'b, 'j> {
             Value::Bool => self.raw(b"true"),
             Value::Int32 => self.integer(i64::from(wire.varint()? as i32)),
             Value::Int64 => self.integer(wire.varint()? as i64),
-            Value::Float64 => {
-                let text = number::float(f64::from_bits(wire.fixed64()?))?;
-                self.raw(text.as_bytes())
-            }
+            Value::Float64 => self.json.float(f64::from_bits(wire.fixed64()?)),
             Value::String => {
                 let text = self.bytes(wire.sized()?);
                 self.json.string(text).map_err(Unreadable::from)
