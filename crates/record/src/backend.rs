@@ -3,6 +3,7 @@
 mod contradictions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::buffered::{BufferOptions, Buffered};
 use crate::durable::{
@@ -14,6 +15,9 @@ use crate::truncate::{Truncate, TruncateOptions};
 use crate::webhook::WebhookSink;
 
 pub use crate::backend::contradictions::Contradiction;
+
+/// The longest wait of a batch in mode `durable`, unless another one is asked for.
+const DURABLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether a request waits for its events (`--audit-*-mode`, spec 9.2), and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,6 +89,26 @@ impl BackendOptions {
             mode: Mode::Batch,
             buffer: BufferOptions::WEBHOOK,
             ..Self::log()
+        }
+    }
+
+    /// The same in another mode. In mode `durable` a batch waits for five seconds at most unless told: without a throttle there is nothing
+    /// to be gained by alerts that come half a minute late.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        let usual = self.buffer.max_batch_wait;
+        let max_batch_wait = match mode {
+            Mode::Durable => usual.min(DURABLE_WAIT),
+            _ => usual,
+        };
+        let buffer = BufferOptions {
+            max_batch_wait,
+            ..self.buffer
+        };
+        Self {
+            mode,
+            buffer,
+            ..self
         }
     }
 

@@ -143,14 +143,13 @@ impl RecordWebhookConfig {
 }
 
 fn in_mode(defaults: BackendOptions, mode: Option<ModeConfig>) -> BackendOptions {
-    let mode = match mode {
+    defaults.in_mode(match mode {
         None => defaults.mode,
         Some(ModeConfig::Batch) => Mode::Batch,
         Some(ModeConfig::Blocking) => Mode::Blocking,
         Some(ModeConfig::BlockingStrict) => Mode::BlockingStrict,
         Some(ModeConfig::Durable) => Mode::Durable,
-    };
-    BackendOptions { mode, ..defaults }
+    })
 }
 
 /// A log of which nothing is said but where it is.

@@ -142,7 +142,7 @@ struct Around<'a> {
     mode: &'a str,
     buffer_size: i64,
     max_size: i64,
-    max_wait: Duration,
+    max_wait: Option<Duration>,
     throttles: bool,
     qps: f64,
     burst: i64,
@@ -154,6 +154,7 @@ struct Around<'a> {
 impl Around<'_> {
     fn check(&self, defaults: BackendOptions, mistakes: &mut Mistakes) -> BackendOptions {
         let mode = self.mode(mistakes).unwrap_or(defaults.mode);
+        let usual = defaults.in_mode(mode).buffer;
         let throttle = ThrottleOptions {
             qps: self.qps,
             burst: u32::try_from(self.burst.max(0)).unwrap_or(u32::MAX),
@@ -163,9 +164,9 @@ impl Around<'_> {
             buffer: BufferOptions {
                 buffer_size: size(self.buffer_size),
                 max_batch_size: size(self.max_size),
-                max_batch_wait: self.max_wait,
+                max_batch_wait: self.max_wait.unwrap_or(usual.max_batch_wait),
                 throttle: self.throttles.then_some(throttle),
-                ..defaults.buffer
+                ..usual
             },
             truncates: self.truncates,
             truncate: TruncateOptions {
@@ -259,6 +260,17 @@ mod tests {
         assert_eq!(webhook.initial_backoff, Duration::from_secs(3));
         assert_eq!(webhook.around, numbered(Mode::BlockingStrict, 4, true));
         assert!(backends.log.is_none());
+    }
+
+    #[test]
+    fn batches_wait_less_where_nothing_is_throttled_unless_told() {
+        let wait = |flags: &str| {
+            let line = format!("--audit-webhook-config-file=w --audit-webhook-mode={flags}");
+            let buffer = backends_of(&line).webhook.unwrap().around.buffer;
+            buffer.max_batch_wait.as_secs()
+        };
+        assert_eq!((wait("batch"), wait("durable")), (30, 5));
+        assert_eq!(wait("durable --audit-webhook-batch-max-wait=7s"), 7);
     }
 
     #[test]

@@ -50,9 +50,9 @@ pub(crate) struct LogArgs {
     /// Events of a batch.
     #[arg(long, value_name = "EVENTS", default_value = "1", value_parser = go::integer)]
     pub(crate) audit_log_batch_max_size: i64,
-    /// How long a batch waits for more events, if it may have more than one.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = go::duration)]
-    pub(crate) audit_log_batch_max_wait: Duration,
+    /// How long a batch waits for more events, if it may have more than one [default: 0s].
+    #[arg(long, value_name = "DURATION", value_parser = go::duration)]
+    pub(crate) audit_log_batch_max_wait: Option<Duration>,
     /// Limit the batches a second.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) audit_log_batch_throttle_enable: bool,
@@ -98,9 +98,9 @@ pub(crate) struct WebhookArgs {
     /// Events of a batch.
     #[arg(long, value_name = "EVENTS", default_value = "400", value_parser = go::integer)]
     pub(crate) audit_webhook_batch_max_size: i64,
-    /// How long a batch waits for more events, if it may have more than one.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = go::duration)]
-    pub(crate) audit_webhook_batch_max_wait: Duration,
+    /// How long a batch waits for more events, if it may have more than one [default: 30s, in mode durable 5s].
+    #[arg(long, value_name = "DURATION", value_parser = go::duration)]
+    pub(crate) audit_webhook_batch_max_wait: Option<Duration>,
     /// Limit the batches a second.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) audit_webhook_batch_throttle_enable: bool,
