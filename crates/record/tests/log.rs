@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -227,6 +227,33 @@ fn old_files_are_compressed_whole() {
         .read_to_end(&mut text)
         .unwrap();
     assert_eq!(text, line(MIB));
+}
+
+#[test]
+fn what_others_put_beside_the_log_is_neither_waited_for_nor_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = |name: &str| folder.path().join(name);
+    let pipe = Command::new("mkfifo").arg(beside(BACKUPS[0])).status();
+    assert!(pipe.unwrap().success());
+    fs::write(beside("target"), "precious").unwrap();
+    fs::write(beside(BACKUPS[2]), "old\n").unwrap();
+    symlink(beside("target"), beside(BACKUPS[3])).unwrap();
+    let options = LogOptions {
+        compress: true,
+        ..options(folder.path())
+    };
+    let mut file = RotatingFile::new(&options).unwrap();
+    file.write(b"new\n", at(0)).unwrap();
+    file.close();
+    assert_eq!(fs::read_to_string(beside("target")).unwrap(), "precious");
+    assert!(
+        fs::metadata(beside(BACKUPS[0]))
+            .unwrap()
+            .file_type()
+            .is_fifo()
+    );
+    assert!(fs::symlink_metadata(beside(BACKUPS[3])).unwrap().is_file());
+    assert!(!beside(BACKUPS[2]).exists());
 }
 
 #[tokio::test]

@@ -92,7 +92,8 @@ impl Backups {
             .into_iter()
             .flatten()
             .flatten();
-        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
+        // Of what others may put there, a pipe would be waited for, and a link lead elsewhere.
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
         let names = files.filter_map(|entry| entry.file_name().into_string().ok());
         let mut backups: Vec<Backup> = names
             .filter_map(|name| {
@@ -109,7 +110,11 @@ impl Backups {
     fn compress(&self, name: &str) -> io::Result<()> {
         let (from, to) = (self.file(name), self.file(&format!("{name}{GZIP}")));
         let mut plain = File::open(&from)?;
-        let compressed = File::create(&to)?;
+        // What stands there was begun and not finished, or is a link that leads elsewhere.
+        if to.is_symlink() || to.exists() {
+            fs::remove_file(&to)?;
+        }
+        let compressed = File::create_new(&to)?;
         compressed.set_permissions(plain.metadata()?.permissions())?;
         let mut encoder = GzEncoder::new(compressed, Compression::default());
         let copied = io::copy(&mut plain, &mut encoder).and_then(|_| encoder.finish());
