@@ -49,6 +49,19 @@ fn an_attack_through_the_gateway_raises_an_alert() {
 }
 
 #[test]
+fn a_policy_that_leaves_a_rule_without_events_is_said_after_the_start() {
+    let upstream = Upstream::start();
+    let mut setup = setup(&upstream, "");
+    let policy = POLICY.replace("RequestReceived", "ResponseComplete");
+    setup.write("policy.yaml", &policy);
+    let rule = "title: Secret read\nlogsource: {product: kubernetes, service: audit}\ndetection:\n  \
+                read: {objectRef.resource: secrets, stage: ResponseComplete}\n  condition: read\n";
+    setup.write("rules.yaml", rule);
+    let mut daemon = setup.start();
+    daemon.says("1 of 1 rules can never fire on what the gateway records; the policy omits ResponseComplete");
+}
+
+#[test]
 fn what_was_answered_is_looked_at_after_a_kill() {
     let upstream = Upstream::start();
     let mut setup = setup(&upstream, "");

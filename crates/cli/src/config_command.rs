@@ -12,6 +12,7 @@ use crate::gate::{self, Problem};
 use crate::rule_set::{DEFAULT_RULES, RuleSet};
 use crate::scan::wording::plural;
 use crate::terminal;
+use crate::unfed::Unfed;
 
 pub(crate) fn execute(arguments: &ConfigArgs) -> anyhow::Result<ExitCode> {
     match &arguments.command {
@@ -85,6 +86,9 @@ fn check_references(config: &Config, read: &mut ConfigReport) {
     }
     if let Some(record) = &config.sources.record {
         check_recording(record, read);
+        if let Some(unfed) = Unfed::find(&record.policy, &rule_set.selected) {
+            read.warn(&["sources", "record", "policy"], &unfed.to_string());
+        }
     }
 }
 

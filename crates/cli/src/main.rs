@@ -8,6 +8,7 @@
 //! | `record_command` | `kubevigil record`; `gate` is what it shares with `sources.record` of the daemon |
 //! | `config` | the daemon's configuration, each key with the doc that its users read |
 //! | `rule_set` | the rules that take part, from files, profile and selection |
+//! | `unfed` | rules that the gateway's policy leaves without events |
 //! | `mistakes`, `terminal` | how mistakes and reports look |
 //!
 //! Exit codes are part of the contract: 0 done, 1 what was asked about was found wanting, 2 could not do it.
@@ -27,6 +28,7 @@ mod scan;
 mod server_findings;
 mod setup_command;
 mod terminal;
+mod unfed;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

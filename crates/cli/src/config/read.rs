@@ -38,6 +38,15 @@ pub(crate) struct ConfigReport {
 impl ConfigReport {
     /// Adds a mistake that only its use shows, at a path such as `["rules", "files"]`.
     pub(crate) fn add(&mut self, path: &[&str], message: &str) {
+        self.note(path, |in_path| Diagnostic::error(CODE, in_path), message);
+    }
+
+    /// Adds a warning at a path: the configuration can be used all the same.
+    pub(crate) fn warn(&mut self, path: &[&str], message: &str) {
+        self.note(path, |in_path| Diagnostic::warning(CODE, in_path), message);
+    }
+
+    fn note(&mut self, path: &[&str], diagnostic: fn(String) -> Diagnostic, message: &str) {
         let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
         let place = self
             .root
@@ -46,7 +55,7 @@ impl ConfigReport {
         let message = in_path(message, &path);
         self.report
             .diagnostics
-            .push(Diagnostic::error(CODE, message).at(&self.source, place));
+            .push(diagnostic(message).at(&self.source, place));
     }
 }
 

@@ -29,6 +29,7 @@ use crate::run::readers::{self, Readers};
 use crate::run::record_source;
 use crate::run::state_dir;
 use crate::run::stop::{Signal, Signals};
+use crate::unfed;
 
 /// How long stopping may take: Kubernetes kills after 30 seconds. What is not done then is done after the next start.
 const STOP_WITHIN: Duration = Duration::from_secs(28);
@@ -53,6 +54,8 @@ pub(crate) struct Daemon {
     health: Option<HealthServer>,
     signals: Signals,
     banner: Banner,
+    /// What the auditing gateway records, if it is a source.
+    policy: Option<PathBuf>,
 }
 
 /// A daemon that runs.
@@ -91,6 +94,8 @@ impl Daemon {
             None => None,
         };
         let banner = Banner::new(&config, &state_dir);
+        let policy = config.sources.record.as_ref();
+        let policy = policy.map(|record| record.policy.clone());
         let surroundings = Surroundings {
             state_dir,
             hostname: hostname(),
@@ -108,6 +113,7 @@ impl Daemon {
             health,
             signals,
             banner,
+            policy,
         })
     }
 
@@ -155,6 +161,9 @@ impl Daemon {
             self.gate.as_ref().map(Gate::address),
             health,
         );
+        if let Some(policy) = self.policy {
+            unfed::warn_later(policy, self.rules.current().raising());
+        }
         if let Some(health) = self.health {
             let vitals = Arc::new(Arc::clone(&metrics));
             tokio::spawn(health.serve(vitals, stop_health.clone()));

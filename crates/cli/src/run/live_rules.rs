@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::ensure;
 use arc_swap::ArcSwap;
 use kubevigil_detect::Matcher;
+use kubevigil_rules::Rule;
 
 use crate::args::Matching;
 use crate::config::RulesConfig;
@@ -90,6 +91,12 @@ impl Ruling {
     /// How many rules can raise alerts.
     pub(crate) fn count_rules(&self) -> usize {
         self.matches.len()
+    }
+
+    /// The rules that can raise alerts.
+    pub(crate) fn raising(&self) -> Vec<Arc<Rule>> {
+        let rules = self.matcher.rules().iter();
+        rules.take(self.count_rules()).cloned().collect()
     }
 
     /// What was counted of the rules, by their names; those of Sigma's rules need not be unique.
