@@ -36,6 +36,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use kubevigil_audit::request_info::RequestInfo;
 use kubevigil_kubeconfig::Access;
+use kubevigil_record::auditor::OUTCOME;
 use kubevigil_record::layer::Recording;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -110,6 +111,8 @@ struct Facts {
     /// The API server passes it on to something else (`services/…/proxy`).
     is_proxied: bool,
     upgrade: Option<Upgrade>,
+    /// What becomes of the request's events.
+    recording: Option<Recording>,
     /// In whose name the request goes on, where the gateway says so.
     user: Option<ForwardAs>,
 }
@@ -117,7 +120,6 @@ struct Facts {
 /// The other half of a request that wants to change the protocol.
 struct Upgrade {
     client: OnUpgrade,
-    recording: Option<Recording>,
     inside: Option<Inside>,
 }
 
@@ -216,13 +218,21 @@ impl Shared {
             .identity
             .write(request.headers_mut(), facts.user.as_ref());
         let own = own.await?;
-        let (answer, link) = self.exchange(way, request, &facts).await?;
+        let exchanged = self.exchange(way, request, &facts).await;
+        let leaves_open = match &exchanged {
+            Ok((answer, _)) => answer.status() == StatusCode::GATEWAY_TIMEOUT && !facts.is_proxied,
+            Err(failure) => failure.leaves_open(),
+        };
+        if let Some(recording) = facts.recording.as_ref().filter(|_| leaves_open) {
+            recording.annotate(OUTCOME, "unknown");
+        }
+        let (answer, link) = exchanged?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             way.identity.refused(own.as_ref());
         }
         match facts.upgrade {
             Some(upgrade) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                Box::pin(self.tunnel(answer, *link, upgrade)).await
+                Box::pin(self.tunnel(answer, *link, upgrade, facts.recording)).await
             }
             _ => self.answer(answer, link),
         }
@@ -291,10 +301,11 @@ impl Shared {
         answer: Response<Incoming>,
         link: Link,
         upgrade: Upgrade,
+        recording: Option<Recording>,
     ) -> Result<Response<ForwardBody>, Failure> {
         let upstream = link.into_parts().await.map_err(Failure::Broken)?;
         let upstream = upstream.ok_or(Failure::UnaskedUpgrade)?;
-        let hold = upgrade.recording.as_ref().map(Recording::hold);
+        let hold = recording.as_ref().map(Recording::hold);
         let held = (hold, upgrade.inside);
         tunnel::join(upgrade.client, upstream, self.drain.clone(), held);
         let (mut parts, _) = answer.into_parts();
@@ -326,6 +337,7 @@ impl Facts {
             may_repeat: is_harmless && body.is_empty() && !wants_upgrade,
             is_proxied: info.verb == "proxy" || info.subresource == "proxy",
             upgrade: wants_upgrade.then(|| Upgrade::of(parts)).flatten(),
+            recording: parts.extensions.remove(),
             user: parts.extensions.remove(),
         })
     }
@@ -335,7 +347,6 @@ impl Upgrade {
     fn of(parts: &mut Parts) -> Option<Self> {
         Some(Self {
             client: parts.extensions.remove()?,
-            recording: parts.extensions.remove(),
             inside: parts.extensions.remove(),
         })
     }

@@ -63,6 +63,12 @@ pub(super) enum Unreachable {
 }
 
 impl Failure {
+    /// Whether the upstream may have carried the request out all the same, or may yet do so. A client can bring that about, by a
+    /// `timeout` that is just too short, and must not pass for one that failed.
+    pub(super) fn leaves_open(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Late)
+    }
+
     /// What the client is told; the log is told more, and loudly unless it is the client who can bring it about.
     pub(super) fn told(&self) -> Response<OwnBody> {
         match self {

@@ -7,15 +7,16 @@ use kubevigil_audit::event::Stage;
 use kubevigil_audit::policy::PolicyFile;
 use kubevigil_gateway::forward::Forward;
 use kubevigil_record::auditing::Auditing;
+use kubevigil_record::auditor::OUTCOME;
 use kubevigil_record::layer::{AuditLayer, AuditService};
 use kubevigil_record::sink::{Events, Sink, SinkError};
 use tower_layer::Layer as _;
 
 use crate::wire::{Between, Wanted};
 
-/// Keeps stage and code of each event.
+/// Keeps stage and code of each event, and what the last one says of the outcome.
 #[derive(Default)]
-struct Stages(Mutex<Vec<(Stage, u16)>>);
+struct Stages(Mutex<Vec<(Stage, u16)>>, Mutex<Option<String>>);
 
 #[async_trait]
 impl Sink for Stages {
@@ -32,6 +33,10 @@ impl Sink for Stages {
             .iter()
             .map(|event| (event.stage.clone(), code(&event.response_status)));
         self.0.lock().unwrap().extend(seen);
+        let last = events
+            .last()
+            .and_then(|event| event.annotations.get(OUTCOME));
+        *self.1.lock().unwrap() = last.cloned();
         Ok(())
     }
 }
@@ -39,6 +44,10 @@ impl Sink for Stages {
 impl Stages {
     fn seen(&self) -> Vec<(Stage, u16)> {
         self.0.lock().unwrap().clone()
+    }
+
+    fn outcome(&self) -> Option<String> {
+        self.1.lock().unwrap().clone()
     }
 }
 
@@ -107,4 +116,40 @@ async fn an_upstream_that_never_answers_is_a_bad_gateway() {
     auditing.settle().await;
     let expected = [(Stage::RequestReceived, 0), (Stage::ResponseComplete, 502)];
     assert_eq!(stages.seen(), expected);
+    assert_eq!(stages.outcome().as_deref(), Some("unknown"));
+}
+
+#[tokio::test]
+async fn a_time_out_leaves_open_what_the_server_does_unless_it_is_that_of_a_pod() {
+    let cases = [
+        (
+            "/api/v1/namespaces/a/pods",
+            "504 Gateway Timeout",
+            Some("unknown"),
+        ),
+        (
+            "/api/v1/namespaces/a/pods",
+            "500 Internal Server Error",
+            None,
+        ),
+        (
+            "/api/v1/namespaces/a/pods/b/proxy/",
+            "504 Gateway Timeout",
+            None,
+        ),
+    ];
+    for (target, answer, expected) in cases {
+        let (between, auditing, stages) = audited().await;
+        let mut client = between
+            .client(&format!("POST {target} HTTP/1.1\r\nhost: g\r\n\r\n"))
+            .await;
+        let mut server = between.accept().await;
+        server.head().await;
+        server
+            .send(&format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n"))
+            .await;
+        client.head().await;
+        auditing.settle().await;
+        assert_eq!(stages.outcome().as_deref(), expected, "{target} {answer}");
+    }
 }
