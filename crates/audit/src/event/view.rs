@@ -72,12 +72,13 @@ enum Field {
     StageTime,
     Annotations,
     Decision,
+    Outcome,
     Truncated,
     Created,
     Timestamp,
 }
 
-const FIELDS: [&[&str]; 40] = [
+const FIELDS: [&[&str]; 41] = [
     &["level"],
     &["auditID"],
     &["stage"],
@@ -115,6 +116,7 @@ const FIELDS: [&[&str]; 40] = [
     &["stageTimestamp"],
     &["annotations"],
     &["annotations", "authorization.k8s.io/decision"],
+    &["annotations", "kubevigil.io/outcome"],
     &["annotations", "audit.k8s.io/truncated"],
     &["metadata", "creationTimestamp"],
     &["timestamp"],
@@ -295,8 +297,9 @@ impl<'e> EventView<'e> {
 
     /// What became of the request.
     pub fn outcome(&self) -> Outcome {
-        let decision = self.text(Field::Decision);
-        Outcome::of(self.stage().as_ref(), self.code(), decision.as_deref())
+        let (decision, said) = (self.text(Field::Decision), self.text(Field::Outcome));
+        let (decision, said) = (decision.as_deref(), said.as_deref());
+        Outcome::of(self.stage().as_ref(), self.code(), decision, said)
     }
 
     fn get(&self, field: Field) -> Option<Json<'e>> {

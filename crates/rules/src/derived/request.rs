@@ -43,8 +43,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             &["stage"],
             &["responseStatus", "code"],
             &["annotations", "authorization.k8s.io/decision"],
+            &["annotations", "kubevigil.io/outcome"],
         ],
-        "What became of the request: `allowed`, `denied` (401, 403 or the authorizer said so), `failed` (other errors), `started` (not \
+        "What became of the request: `allowed` (or nobody knows: 504, a finished response without a code, a gateway's \
+         `kubevigil.io/outcome: unknown`), `denied` (401, 403 or the authorizer said so), `failed` (other errors), `started` (not \
          decided, or let through and still open) or `panicked`.",
     )
     .note(
@@ -161,7 +163,9 @@ fn outcome(inputs: &Inputs<'_, '_>) -> Outcome {
         .first(1)
         .and_then(|code| std::str::from_utf8(code.raw()).ok()?.parse().ok());
     let decision = decision.as_deref().map(String::from_utf8_lossy);
-    Outcome::of(stage.as_ref(), code, decision.as_deref())
+    let said = input(inputs, 3);
+    let said = said.as_deref().map(String::from_utf8_lossy);
+    Outcome::of(stage.as_ref(), code, decision.as_deref(), said.as_deref())
 }
 
 fn is_dry_run(inputs: &Inputs<'_, '_>) -> bool {
