@@ -59,7 +59,19 @@ struct Summary(Collected);
 
 impl Summary {
     fn add_pod(&mut self, pod: Pod<'_>) {
-        let [network, pid, ipc, node, account, old_account] = members(
+        let [
+            network,
+            pid,
+            ipc,
+            node,
+            account,
+            old_account,
+            context,
+            volumes,
+            containers,
+            inits,
+            ephemerals,
+        ] = members(
             Some(pod.spec),
             [
                 "hostNetwork",
@@ -68,6 +80,11 @@ impl Summary {
                 "nodeName",
                 "serviceAccountName",
                 "serviceAccount",
+                "securityContext",
+                "volumes",
+                "containers",
+                "initContainers",
+                "ephemeralContainers",
             ],
         );
         self.flag(Trait::HostNetwork, is_true(network));
@@ -78,16 +95,6 @@ impl Summary {
         self.text(Trait::ServiceAccount, account.as_deref());
         let old_profile = |beginning: &&[u8]| pod.is_annotated(beginning, b"unconfined");
         self.flag(Trait::Unconfined, PROFILES.iter().any(old_profile));
-        let [context, volumes, containers, inits, ephemerals] = members(
-            Some(pod.spec),
-            [
-                "securityContext",
-                "volumes",
-                "containers",
-                "initContainers",
-                "ephemeralContainers",
-            ],
-        );
         volumes
             .into_iter()
             .flat_map(Json::elements)

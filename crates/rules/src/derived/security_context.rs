@@ -19,7 +19,19 @@ pub(super) struct SecurityContext<'b> {
 
 impl<'b> SecurityContext<'b> {
     pub(super) fn new(context: Option<Json<'b>>) -> Self {
-        let [privileged, windows, gain, mount, user, non_root] = members(
+        let [
+            privileged,
+            windows,
+            gain,
+            mount,
+            user,
+            non_root,
+            seccomp,
+            app_armor,
+            se_linux,
+            capabilities,
+            sysctls,
+        ] = members(
             context,
             [
                 "privileged",
@@ -28,11 +40,6 @@ impl<'b> SecurityContext<'b> {
                 "procMount",
                 "runAsUser",
                 "runAsNonRoot",
-            ],
-        );
-        let [seccomp, app_armor, se_linux, capabilities, sysctls] = members(
-            context,
-            [
                 "seccompProfile",
                 "appArmorProfile",
                 "seLinuxOptions",
