@@ -14,6 +14,7 @@ use crate::check::{compare_holds, contains_folded, ends_with, starts_with};
 use crate::compile::{
     Against, ExprPlan, FieldPlan, Node, NodeId, Program, Question, TestPlan, TextPlan,
 };
+use crate::keyword::Texts;
 use crate::transform;
 
 /// The answers of nodes for the current event. An entry of another generation is no answer, so a new event costs one
@@ -61,6 +62,8 @@ pub(crate) struct Evaluation<'a, 'e> {
     pub(crate) field_values: RefCell<FieldValues<'e>>,
     /// Working memory of [`Evaluation::read`].
     pub(crate) places: RefCell<Vec<Json<'e>>>,
+    /// For questions to any value of the event.
+    pub(crate) texts: Texts,
 }
 
 impl<'a, 'e> Evaluation<'a, 'e> {

@@ -16,6 +16,7 @@ use crate::evaluate::{Evaluation, Memo};
 use crate::event_time::EventTime;
 use crate::json_evaluate::elements_of;
 use crate::json_plan::SubjectPlan;
+use crate::keyword::Texts;
 use crate::lookup::LookupPlan;
 use crate::matcher::{EventError, Position};
 
@@ -95,6 +96,7 @@ pub fn explain(
         event: &context,
         field_values: RefCell::default(),
         places: RefCell::new(Vec::new()),
+        texts: Texts::default(),
     };
     let mut memo = Memo::default();
     memo.start(program.nodes.len());
@@ -202,7 +204,7 @@ fn place(
     origin: &mut Origin<'_>,
 ) -> Result<Option<(String, Place)>, String> {
     let place = match program.subject(subject, origin)? {
-        SubjectPlan::AnyScalar => return Ok(None),
+        SubjectPlan::AnyScalar(_) => return Ok(None),
         SubjectPlan::Field(plan) => Place::Expr(plan),
         SubjectPlan::Lookup(plan) => Place::Lookup(plan),
     };

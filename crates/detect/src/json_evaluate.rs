@@ -63,8 +63,13 @@ impl<'e> Evaluation<'_, 'e> {
 
     fn json_holds_in(&self, plan: &JsonPlan, element: Option<Json<'e>>) -> bool {
         let lookup = match &plan.subject {
-            SubjectPlan::AnyScalar => {
+            SubjectPlan::AnyScalar(hint) => {
                 let whole = element.or_else(|| self.whole());
+                if let (Some(hint), Some(event), None) = (hint, whole, element)
+                    && !hint.may_hold(&self.texts, event)
+                {
+                    return false;
+                }
                 return whole.is_some_and(|whole| {
                     any_scalar(whole, &mut |value| {
                         self.answers(&plan.question, value, element)
@@ -132,7 +137,7 @@ impl<'e> Evaluation<'_, 'e> {
     ) -> bool {
         let stands = |other: &[u8]| stands(relation, letters, text, other);
         match other {
-            SubjectPlan::AnyScalar => false,
+            SubjectPlan::AnyScalar(_) => false,
             SubjectPlan::Field(field) => {
                 let values = self.values(field);
                 values

@@ -5,6 +5,7 @@ use kubevigil_rules::{JsonPredicate, JsonTest, Letters, Subject};
 
 use crate::compile::{ExprPlan, NO_ELEMENT, Origin, Program};
 use crate::json_check::JsonCheck;
+use crate::keyword::Hint;
 use crate::lookup::LookupPlan;
 
 /// A [`JsonTest`], compiled.
@@ -17,7 +18,8 @@ pub(crate) struct JsonPlan {
 /// A [`Subject`], compiled.
 #[derive(Debug)]
 pub(crate) enum SubjectPlan {
-    AnyScalar,
+    /// Any value of the event or element; the hint is about the event.
+    AnyScalar(Option<Hint>),
     Field(ExprPlan),
     Lookup(LookupPlan),
 }
@@ -48,10 +50,11 @@ impl Program {
             (JsonPredicate::Null, _) => JsonQuestion::Null,
             _ => JsonQuestion::Exists,
         };
-        Ok(JsonPlan {
-            subject: self.subject(&test.subject, origin)?,
-            question,
-        })
+        let subject = match test.subject {
+            Subject::AnyScalar => SubjectPlan::AnyScalar(Hint::new(&test.predicate)),
+            _ => self.subject(&test.subject, origin)?,
+        };
+        Ok(JsonPlan { subject, question })
     }
 
     pub(crate) fn subject(
@@ -60,7 +63,7 @@ impl Program {
         origin: &mut Origin<'_>,
     ) -> Result<SubjectPlan, String> {
         Ok(match (subject, origin) {
-            (Subject::AnyScalar, _) => SubjectPlan::AnyScalar,
+            (Subject::AnyScalar, _) => SubjectPlan::AnyScalar(None),
             (Subject::Lookup(lookup), origin) => SubjectPlan::Lookup(origin.lookup(lookup)),
             (Subject::Field(field), Origin::Event(paths)) => {
                 SubjectPlan::Field(self.field(field, paths))

@@ -82,6 +82,7 @@ mod index;
 mod json_check;
 mod json_evaluate;
 mod json_plan;
+mod keyword;
 mod lookup;
 mod matcher;
 mod path_prefix;

@@ -15,8 +15,9 @@ use crate::evaluate::{Evaluation, Memo};
 use crate::event_time::EventTime;
 use crate::hit::{Hit, HitReader};
 use crate::index::{KeyPlan, RuleIndex};
+use crate::keyword::Texts;
 use crate::plan::{Correlations, Definition, RuleList};
-use crate::recurring::{Recurring, Remembered};
+use crate::recurring::{Conjunct, GroupSet, Recurring, Remembered};
 use crate::render;
 use crate::rendering::{Rendering, SeenEvent};
 
@@ -87,6 +88,8 @@ pub struct EventError(#[from] pub JsonError);
 #[derive(Debug)]
 struct CompiledRule {
     root: NodeId,
+    /// What must hold together for the rule to hold.
+    conjuncts: Box<[Conjunct]>,
     output: OutputPlan,
     /// What it finds is reported.
     raises: bool,
@@ -110,6 +113,7 @@ impl Matcher {
         for (rule, (&raises, counted_as)) in list.rules.iter().zip(roles) {
             compiled.push(CompiledRule {
                 root: program.add_rule(rule, &mut builder)?,
+                conjuncts: Box::default(),
                 output: program.add_output(&rule.output, &mut builder),
                 raises,
                 counted: !counted_as.is_empty(),
@@ -118,6 +122,9 @@ impl Matcher {
         let mut index = RuleIndex::new(&list.rules, &mut program, &mut builder);
         let roots: Vec<NodeId> = compiled.iter().map(|rule| rule.root).collect();
         let recurring = Recurring::new(&program, &roots, &mut index, &mut builder);
+        for rule in &mut compiled {
+            rule.conjuncts = recurring.conjuncts(rule.root, &program);
+        }
         let engine = Engine {
             rules: list.rules.into(),
             matching,
@@ -172,13 +179,13 @@ impl Matcher {
             candidates.copy_from(engine.index.all());
             let root = |number: usize| Some(engine.compiled.get(number)?.root);
             let recurring = &engine.recurring;
-            recurring.narrow(evaluation, root, candidates, memo, remembered);
+            let known = recurring.narrow(evaluation, root, candidates, memo, remembered);
             engine.index.narrow(candidates, value);
             engine.index.narrow_by_derived(candidates, value);
             holding.clear();
             Detections {
                 time: evaluation.event.time,
-                list: engine.matches(evaluation, candidates, memo, holding),
+                list: engine.matches(evaluation, candidates, known, memo, holding),
                 hits: self.hits(evaluation, position, holding, digester),
             }
         })
@@ -243,6 +250,7 @@ impl Engine {
             event: &context,
             field_values: RefCell::default(),
             places: RefCell::default(),
+            texts: Texts::default(),
         }))
     }
 
@@ -256,6 +264,7 @@ impl Engine {
         &self,
         evaluation: &Evaluation<'_, '_>,
         candidates: &Bits,
+        known: GroupSet,
         memo: &mut Memo,
         holding: &mut Vec<usize>,
     ) -> Vec<Detection> {
@@ -269,7 +278,8 @@ impl Engine {
                 RuleMatching::First => compiled.raises && list.is_empty(),
                 RuleMatching::All => compiled.raises,
             };
-            if !(reported || compiled.counted) || !evaluation.holds(compiled.root, memo) {
+            let is_wanted = reported || compiled.counted;
+            if !is_wanted || !evaluation.all_hold(&compiled.conjuncts, known, memo) {
                 continue;
             }
             if compiled.counted {

@@ -4,25 +4,29 @@
 //! asks, what is asked, with what client, from where, what the API server noted) a thread remembers which rules cannot hold for them:
 //! those whose conditions are false whatever the rest of the event says. This reaches what the [index](crate::index) cannot express:
 //! patterns, lists of groups, negations, alternatives between fields. Keys of the index that a group decides are asked once for each
-//! of its values, too. Values that were not seen before cost what it costs to evaluate the candidates.
+//! of its values, too. Values that were not seen before cost what it costs to evaluate the candidates, and nothing is kept of those that
+//! come once: addresses of passers-by would drive out what is worth knowing.
 //!
 //! Only answers that follow from the remembered bytes alone are remembered: an event in which a key came twice, stands in an array or
 //! is spelled with dots is evaluated as if nothing were known.
 
+mod conjunct;
 mod group;
 mod judged;
 
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::{Entry, HashTable};
 use kubevigil_audit::json::{PathId, PathsBuilder};
 
 use crate::bits::Bits;
 use crate::compile::{NodeId, Program};
 use crate::evaluate::{Evaluation, Memo};
-use crate::index::{RuleIndex, narrow};
+use crate::index::{KeyPlan, RuleIndex, narrow};
 use crate::recurring::group::{GROUPS, Group};
 
+pub(crate) use crate::recurring::conjunct::{Conjunct, GroupSet};
 pub(crate) use crate::recurring::group::is_remembered;
 
 /// The most memory of a group; when it is full, it starts anew.
@@ -46,18 +50,25 @@ pub(crate) struct Remembered {
     key: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    rows: HashMap<Box<[u8]>, Row>,
+    rows: HashTable<Row>,
     bytes: usize,
+    hasher: hashbrown::DefaultHashBuilder,
+    /// Parts of the hashes of values that came once, each at the place that the rest of its hash says.
+    met: Box<[u32]>,
 }
 
 /// What is known of one value of a group.
 #[derive(Debug)]
 struct Row {
+    key: Box<[u8]>,
     asked: Bits,
     impossible: Bits,
 }
+
+/// So many values can come in between before a value that came once is forgotten, about.
+const MET: usize = 1 << 12;
 
 impl Recurring {
     /// Finds out what the groups decide, and takes the keys of the index that they decide. `roots` are the nodes of the rules.
@@ -82,7 +93,7 @@ impl Recurring {
         }
     }
 
-    /// Takes the rules out of `candidates` that cannot hold.
+    /// Takes the rules out of `candidates` that cannot hold, and says which groups were asked about those that are left.
     pub(crate) fn narrow(
         &self,
         evaluation: &Evaluation<'_, '_>,
@@ -90,7 +101,7 @@ impl Recurring {
         candidates: &mut Bits,
         memo: &mut Memo,
         remembered: &mut Remembered,
-    ) {
+    ) -> GroupSet {
         let Remembered { groups, key, .. } = remembered.of(self);
         let found = evaluation.found;
         let is_plain = !found.has_duplicates()
@@ -98,17 +109,19 @@ impl Recurring {
                 .detours
                 .iter()
                 .any(|&detour| found.get(detour).is_some());
-        for (group, known) in self.groups.iter().zip(groups) {
+        let mut asked = GroupSet::default();
+        for (number, (group, known)) in self.groups.iter().zip(groups).enumerate() {
             if !candidates.meets(&group.concerned) {
                 continue;
             }
-            if !is_plain || !group.read_key(found, key) {
-                narrow(&group.index, candidates, |plan| {
-                    evaluation.index_value(plan)
-                });
+            let is_readable = is_plain && group.read_key(found, key);
+            let known = is_readable.then_some(known);
+            let row = known.and_then(|known| known.row(key, || group.row(key, evaluation)));
+            let Some(row) = row else {
+                let value = |plan: &KeyPlan| evaluation.index_value(plan);
+                narrow(&group.index, candidates, value);
                 continue;
-            }
-            let row = known.row(key, || group.row(evaluation, candidates));
+            };
             while let Some(number) = candidates.first_in_but(&group.concerned, &row.asked) {
                 let answer = roots(number).and_then(|root| evaluation.judged(root, group, memo));
                 if answer == Some(false) {
@@ -117,7 +130,9 @@ impl Recurring {
                 row.asked.insert(number);
             }
             candidates.remove(&row.impossible);
+            asked.insert(number);
         }
+        asked
     }
 }
 
@@ -134,31 +149,65 @@ impl Remembered {
     }
 }
 
-impl Known {
-    /// The row of a value; a new one when it was not seen.
-    fn row(&mut self, key: &[u8], new: impl FnOnce() -> Row) -> &mut Row {
-        if self.bytes > MAX_BYTES {
-            *self = Self::default();
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            rows: HashTable::new(),
+            bytes: 0,
+            hasher: hashbrown::DefaultHashBuilder::default(),
+            met: vec![0; MET].into(),
         }
-        let Self { rows, bytes } = self;
-        rows.entry_ref(key).or_insert_with(|| {
-            let row = new();
-            *bytes += key.len() + 2 * row.asked.bytes() + size_of::<(Box<[u8]>, Row)>();
-            row
-        })
+    }
+}
+
+impl Known {
+    /// The row of a value, a new one when it comes for the second time; `None` when it comes for the first time.
+    fn row(&mut self, key: &[u8], new: impl FnOnce() -> Row) -> Option<&mut Row> {
+        if self.bytes > MAX_BYTES {
+            self.rows.clear();
+            self.bytes = 0;
+        }
+        let Self {
+            rows,
+            bytes,
+            hasher,
+            met,
+        } = self;
+        let hash = hasher.hash_one(key);
+        let rehash = |row: &Row| hasher.hash_one(&*row.key);
+        let vacant = match rows.entry(hash, |row| *row.key == *key, rehash) {
+            Entry::Occupied(known) => return Some(known.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "two parts of a hash")]
+        let (place, rest) = (hash as usize % MET, (hash >> 32) as u32);
+        let met = met.get_mut(place)?;
+        if std::mem::replace(met, rest) != rest {
+            return None;
+        }
+        let row = new();
+        *bytes += row.bytes();
+        Some(vacant.insert(row).into_mut())
+    }
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        self.key.len() + 2 * self.asked.bytes() + size_of::<Self>()
     }
 }
 
 impl Group {
     /// What the index says of the group's values in the event.
-    fn row(&self, evaluation: &Evaluation<'_, '_>, like: &Bits) -> Row {
-        let mut possible = like.filled();
+    fn row(&self, key: &[u8], evaluation: &Evaluation<'_, '_>) -> Row {
+        let mut possible = self.concerned.filled();
         narrow(&self.index, &mut possible, |plan| {
             evaluation.index_value(plan)
         });
-        let mut impossible = like.filled();
+        let mut impossible = self.concerned.filled();
         impossible.remove(&possible);
         Row {
+            key: key.into(),
             asked: impossible.clone(),
             impossible,
         }

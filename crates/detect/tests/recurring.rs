@@ -73,7 +73,8 @@ const EVENTS: [&str; 23] = [
 fn answers_are_the_same_whatever_was_seen_before() {
     let rules = load([RULES.to_owned()]);
     let events: Vec<&[u8]> = EVENTS.iter().map(|event| event.as_bytes()).collect();
-    let held = compare(&rules, &[&events[..], &events[..]].concat());
+    // What comes once is not remembered.
+    let held = compare(&rules, &events.repeat(3));
     assert!(held > EVENTS.len(), "the events are about the rules");
 }
 

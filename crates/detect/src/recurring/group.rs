@@ -22,6 +22,7 @@ pub(super) const GROUPS: [&[Part]; 5] = [
         (&["objectRef", "subresource"], None),
         (&["responseStatus", "code"], None),
         (&["annotations", "authorization.k8s.io/decision"], None),
+        (&["annotations", "kubevigil.io/outcome"], None),
         (&["requestURI"], Some(13)),
     ],
     &[
@@ -172,7 +173,7 @@ impl Decided<'_> {
             return false;
         }
         match &plan.subject {
-            SubjectPlan::AnyScalar => false,
+            SubjectPlan::AnyScalar(_) => false,
             SubjectPlan::Lookup(lookup) => self.lookup(lookup),
             SubjectPlan::Field(field) => self.field(field),
         }
@@ -215,4 +216,26 @@ fn is_within(field: &Field, parts: &[Part]) -> bool {
     // Other fields may read the event besides their inputs.
     let is_derived = field.name.starts_with("kv.") && field.needs.is_none();
     is_derived && !field.inputs.is_empty() && field.inputs.iter().all(is_there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_most_rules_ask_is_remembered() {
+        // Of a field that reads something new, that belongs to a group, too.
+        for name in [
+            "kv.address",
+            "kv.agent",
+            "kv.answered",
+            "kv.effectiveUser",
+            "kv.failedOpen",
+            "kv.identity",
+            "kv.outcome",
+        ] {
+            let field = kubevigil_rules::derived::resolve(name).unwrap();
+            assert!(is_remembered(&field), "{name}");
+        }
+    }
 }
