@@ -43,7 +43,7 @@ pub fn wall_clock() -> Timestamp {
 pub struct Limits {
     /// The longest body that is recorded, in bytes: as it came, decompressed, and as it is written. 16 MiB unless told.
     pub recorded_body: usize,
-    /// All bodies together, until every sink has let go of their events, in bytes. 256 MiB unless told.
+    /// All bodies together, until every sink has let go of their events, in bytes; one caller gets half of it at most. 256 MiB unless told.
     pub recorded_bodies_in_all: usize,
 }
 
@@ -164,9 +164,9 @@ impl Auditing {
         self.limits
     }
 
-    /// Memory for copies: none at first.
-    pub(crate) fn share(&self) -> Share {
-        Share::of(&self.budget)
+    /// Memory for copies of a request's bodies: none at first.
+    pub(crate) fn share(&self, audit: &Audit) -> Share {
+        Share::of(&self.budget, self.budget.owner(audit.event()))
     }
 
     /// Waits for a turn to work on a large body, which lasts until it is dropped.

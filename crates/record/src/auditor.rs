@@ -109,6 +109,11 @@ impl Audit {
         self.decision.level
     }
 
+    /// What is known of the request.
+    pub(crate) fn event(&self) -> &AuditEvent {
+        &self.event
+    }
+
     /// The event of the request's arrival. If a sink refuses it, the request must be answered with 500.
     pub fn received(&self) -> Option<AuditEvent> {
         let time = self.event.request_received?;

@@ -10,6 +10,9 @@ use bytes::Bytes;
 use kubevigil_audit::event::{Level, Stage};
 use kubevigil_audit::time::Timestamp;
 
+/// The name of whoever shows no credentials.
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
+
 /// Annotations of an event, sorted by key as they are written.
 pub type Annotations = BTreeMap<String, String>;
 

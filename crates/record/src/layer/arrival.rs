@@ -7,7 +7,7 @@ use kubevigil_audit::request_info::RequestInfoError;
 use kubevigil_audit::time::Timestamp;
 use uuid::Uuid;
 
-use crate::event::UserInfo;
+use crate::event::{ANONYMOUS, UserInfo};
 use crate::layer::{Arrived, AuditedBody, Caller, PeerAddress};
 use crate::request::{RequestHead, text};
 
@@ -72,7 +72,7 @@ fn read_head(parts: &Parts) -> Result<RequestHead, RequestInfoError> {
 
 fn anonymous() -> UserInfo {
     UserInfo {
-        username: "system:anonymous".to_owned(),
+        username: ANONYMOUS.to_owned(),
         groups: vec!["system:unauthenticated".to_owned()],
         ..UserInfo::default()
     }

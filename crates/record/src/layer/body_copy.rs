@@ -79,7 +79,7 @@ impl Tap {
             announced,
             is_gzip: encoding == Encoding::Gzip,
             content_type: headers.get(CONTENT_TYPE).cloned(),
-            share: auditing.share(),
+            share: recording.share(),
         };
         let has_room = copy.room_for(announced.unwrap_or_default());
         let left_out = match has_room {

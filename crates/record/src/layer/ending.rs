@@ -60,7 +60,7 @@ impl Ending {
     }
 
     fn conclude(mut self, auditing: &Auditing) -> Concluded {
-        let mut room = auditing.share();
+        let mut room = auditing.share(&self.audit);
         let are_read = self.read_bodies(&mut room, auditing);
         let mut events = match self.panic {
             Some(message) => self.audit.panicked(&message, self.at),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use kubevigil_audit::time::Timestamp;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::auditing::Auditing;
+use crate::auditing::{Auditing, Share};
 use crate::auditor::Audit;
 use crate::event::{AuditEvent, UserInfo};
 use crate::latency::Part;
@@ -29,6 +29,8 @@ pub struct Recording(Arc<Shared>);
 
 struct Shared {
     auditing: Arc<Auditing>,
+    /// What copies of bodies are made of: empty, and this caller's.
+    share: Share,
     state: Mutex<State>,
     /// Whose turn it is to hand events over: a request's events reach the sink in their order, even those that nobody waits for.
     turn: tokio::sync::Mutex<()>,
@@ -55,12 +57,14 @@ struct Open {
 
 impl Recording {
     pub(super) fn new(auditing: &Arc<Auditing>, audit: Audit) -> Self {
+        let share = auditing.share(&audit);
         let open = Open {
             audit: Box::new(audit),
             token: auditing.token(),
         };
         Self(Arc::new(Shared {
             auditing: Arc::clone(auditing),
+            share,
             state: Mutex::new(State {
                 open: Some(open),
                 request: None,
@@ -112,6 +116,11 @@ impl Recording {
 
     pub(super) fn auditing(&self) -> &Arc<Auditing> {
         &self.0.auditing
+    }
+
+    /// Memory for a copy of a body.
+    pub(super) fn share(&self) -> Share {
+        self.0.share.another()
     }
 
     /// Does something with the audit, unless it is over.

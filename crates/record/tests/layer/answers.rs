@@ -11,7 +11,8 @@ use flate2::write::GzEncoder;
 use http::Request;
 use http_body_util::BodyExt as _;
 use kubevigil_record::auditing::{Auditing, Limits};
-use kubevigil_record::layer::AuditedRequestBody;
+use kubevigil_record::event::UserInfo;
+use kubevigil_record::layer::{AuditedRequestBody, Caller};
 use tower::{ServiceExt as _, service_fn};
 
 use crate::rig::*;
@@ -145,6 +146,39 @@ async fn at_level_metadata_no_answer_is_copied_but_a_status_is_read() {
     answer.into_body().collect().await.unwrap();
     let last = notes.events().pop().unwrap();
     assert_eq!(last.response_status.as_ref().unwrap().reason, "Forbidden");
+}
+
+#[tokio::test]
+async fn one_caller_cannot_keep_the_bodies_of_others_out_of_the_events() {
+    let limits = Limits {
+        recorded_body: 2 * MIB,
+        recorded_bodies_in_all: 8 * MIB,
+    };
+    let notes = Arc::new(Notes::new());
+    let auditing = limited(BODIES, &notes, limits);
+    let ask = async |name: &str| {
+        let service = service_fn(|_: Request<AuditedRequestBody<Script>>| async {
+            let body = Step::Data(Bytes::from(list(MIB)));
+            Ok::<_, io::Error>(answer(200, Script::new([body])))
+        });
+        let mut asked = request("GET", PODS, Script::default());
+        let username = name.to_owned();
+        asked.extensions_mut().insert(Caller::Known(UserInfo {
+            username,
+            ..UserInfo::default()
+        }));
+        let answer = audited(&auditing, service).oneshot(asked).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+        notes.events().pop().unwrap().response_object.is_some()
+    };
+    // Every event that is recorded goes on taking room.
+    let mut greedy = 0;
+    for _ in 0..10 {
+        greedy += usize::from(ask("greedy").await);
+    }
+    assert!((1..=4).contains(&greedy), "{greedy}");
+    assert!(ask("jane").await);
+    assert!(!ask("greedy").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

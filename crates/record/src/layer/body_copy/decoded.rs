@@ -33,7 +33,7 @@ impl BodyCopy {
     /// JSON stays as it is.
     pub(in crate::layer) fn decoded(self, auditing: &Auditing) -> Result<Decoded, LeftOut> {
         let plain = if self.is_gzip {
-            self.decompressed(auditing)?
+            self.decompressed()?
         } else {
             self
         };
@@ -42,12 +42,12 @@ impl BodyCopy {
         Ok(Decoded { copy, format })
     }
 
-    fn decompressed(self, auditing: &Auditing) -> Result<Self, LeftOut> {
+    fn decompressed(self) -> Result<Self, LeftOut> {
         let mut plain = Self {
             bytes: Vec::new(),
             announced: None,
             is_gzip: false,
-            share: auditing.share(),
+            share: self.share.another(),
             ..self
         };
         let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
@@ -66,7 +66,7 @@ impl BodyCopy {
             return Ok(self);
         }
         let most = auditing.limits().recorded_body;
-        let mut share = auditing.share();
+        let mut share = self.share.another();
         let mut room = LEAST_ROOM;
         loop {
             room = room
