@@ -50,7 +50,10 @@ impl RequestHead {
             request_uri: request_uri(target),
             info: RequestInfo::of(method, target)?,
             user: None,
-            source_ips: source_ips(header("x-forwarded-for"), header("x-real-ip"), peer),
+            source_ips: source_addresses(headers, peer)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             user_agent: user_agent(header("user-agent").unwrap_or_default()),
         })
     }
@@ -182,8 +185,13 @@ fn unescape(path: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The addresses of a request. Everything but the last is what the client says (spec 2.6).
-fn source_ips(forwarded: Option<&[u8]>, real: Option<&[u8]>, peer: Option<IpAddr>) -> Vec<String> {
+/// The addresses of a request from `peer`, as its events have them. Everything but the last is what the client says (spec 2.6).
+pub fn source_addresses(headers: &HeaderMap, peer: Option<IpAddr>) -> Vec<IpAddr> {
+    let header = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    addresses(header("x-forwarded-for"), header("x-real-ip"), peer)
+}
+
+fn addresses(forwarded: Option<&[u8]>, real: Option<&[u8]>, peer: Option<IpAddr>) -> Vec<IpAddr> {
     let parse = |text: &[u8]| std::str::from_utf8(text).ok().and_then(address);
     let mut addresses: Vec<IpAddr> = forwarded
         .unwrap_or_default()
@@ -201,7 +209,7 @@ fn source_ips(forwarded: Option<&[u8]>, real: Option<&[u8]>, peer: Option<IpAddr
     {
         addresses.push(peer);
     }
-    addresses.iter().map(ToString::to_string).collect()
+    addresses
 }
 
 /// An address as Go's lenient reader takes it: leading zeros do not matter, a mapped IPv4 address is one of IPv4.
@@ -298,7 +306,8 @@ mod tests {
         ];
         for (forwarded, real, peer, expected) in cases {
             let some = |text: &'static str| (!text.is_empty()).then_some(text.as_bytes());
-            let found = source_ips(some(forwarded), some(real), peer.parse().ok());
+            let found = addresses(some(forwarded), some(real), peer.parse().ok());
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             assert_eq!(found.join(" "), expected, "{forwarded} | {real} | {peer}");
         }
     }

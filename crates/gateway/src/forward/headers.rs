@@ -11,12 +11,14 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use kubevigil_record::request::source_addresses;
 use smallvec::SmallVec;
 
 use super::names::{Meaning, may_be_listed};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The protocol that a request wants to change to, if it may.
 pub(super) fn wanted_upgrade(headers: &HeaderMap, version: Version) -> Option<HeaderValue> {
@@ -61,19 +63,21 @@ pub(super) fn has_mark(headers: &HeaderMap, mark: &HeaderValue) -> bool {
         .any(|hop| hop.trim_ascii() == mark)
 }
 
-/// Names the upstream and the client.
+/// Names the upstream, and the client by the addresses that the request's events have. An API server behind puts `X-Real-Ip` after
+/// `X-Forwarded-For`: sent on as they came, what a client writes there would stand behind its true address.
 pub(super) fn address(headers: &mut HeaderMap, authority: HeaderValue, peer: Option<IpAddr>) {
     headers.insert(HOST, authority);
-    let Some(peer) = peer else {
-        return;
-    };
-    let mut addresses = joined(headers, &FORWARDED_FOR, b", ");
-    if !addresses.is_empty() {
-        addresses.extend_from_slice(b", ");
+    let mut addresses = SmallVec::<[u8; 128]>::new();
+    for address in source_addresses(headers, peer) {
+        let between = if addresses.is_empty() { "" } else { ", " };
+        // Writing to memory does not fail.
+        let _ = write!(addresses, "{between}{address}");
     }
-    // Writing to memory does not fail.
-    let _ = write!(addresses, "{}", peer.to_canonical());
-    if let Ok(addresses) = HeaderValue::from_bytes(&addresses) {
+    headers.remove(REAL_IP);
+    headers.remove(FORWARDED_FOR);
+    if !addresses.is_empty()
+        && let Ok(addresses) = HeaderValue::from_bytes(&addresses)
+    {
         headers.insert(FORWARDED_FOR, addresses);
     }
 }
@@ -164,6 +168,8 @@ fn joined(headers: &HeaderMap, name: &HeaderName, between: &[u8]) -> SmallVec<[u
 
 #[cfg(test)]
 mod tests {
+    use kubevigil_record::request::RequestHead;
+
     use super::*;
 
     fn headers(lines: &str) -> HeaderMap {
@@ -245,28 +251,36 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_the_last_of_the_addresses() {
+    fn the_upstream_is_told_the_addresses_that_are_recorded() {
         let cases = [
             ("", "10.0.0.1", "10.0.0.1"),
             ("x-forwarded-for: 192.0.2.1", "::1", "192.0.2.1, ::1"),
+            // Only the first line counts, and only what is an address, in one spelling.
             (
-                "x-forwarded-for: 192.0.2.1 | x-forwarded-for: 192.0.2.2, x",
+                "x-forwarded-for: 192.0.2.01,x, 192.0.2.2:80 | x-forwarded-for: 192.0.2.3",
                 "::ffff:10.0.0.1",
-                "192.0.2.1, 192.0.2.2, x, 10.0.0.1",
+                "192.0.2.1, 10.0.0.1",
             ),
+            (
+                "x-forwarded-for: 192.0.2.1 | x-real-ip: 192.0.2.9",
+                "10.0.0.1",
+                "192.0.2.1, 192.0.2.9, 10.0.0.1",
+            ),
+            ("x-real-ip: 10.0.0.1", "10.0.0.1", "10.0.0.1"),
+            ("x-real-ip: unknown | x-real-ip: 192.0.2.9", "::1", "::1"),
         ];
         for (received, peer, expected) in cases {
             let mut headers = headers(received);
-            address(
-                &mut headers,
-                HeaderValue::from_static("up:1"),
-                peer.parse().ok(),
-            );
-            assert_eq!(
-                lines(&headers),
-                format!("host: up:1 | x-forwarded-for: {expected}")
-            );
+            let peer = peer.parse().ok();
+            let recorded = RequestHead::read("GET", "/", &headers, peer).unwrap();
+            address(&mut headers, HeaderValue::from_static("up:1"), peer);
+            let sent = format!("host: up:1 | x-forwarded-for: {expected}");
+            assert_eq!(lines(&headers), sent, "{received}");
+            assert_eq!(recorded.source_ips.join(", "), expected, "{received}");
         }
+        let mut headers = headers("x-forwarded-for: nonsense | x-real-ip: nonsense");
+        address(&mut headers, HeaderValue::from_static("up:1"), None);
+        assert_eq!(lines(&headers), "host: up:1");
     }
 
     #[test]

@@ -48,12 +48,12 @@ async fn a_request_arrives_with_its_own_headers() {
     let between = Between::usual().await;
     let request = "GET /api HTTP/1.1\r\nHost: gateway.example\r\nUser-Agent: kubectl\r\nAccept-Encoding: gzip\r\nAudit-ID: 7\r\n\
                    Authorization: Bearer t\r\nImpersonate-User: jane\r\nX-Remote-User: root\r\nX_Remote_Group: root\r\n\
-                   Impersonate_User: root\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: keep-alive, X-Hop, Authorization\r\n\
+                   Impersonate_User: root\r\nX-Forwarded-For: 192.0.2.1\r\nX-Real-Ip: 192.0.2.9\r\nConnection: keep-alive, X-Hop, Authorization\r\n\
                    X-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authorization: Basic x\r\nTE: gzip\r\n\r\n";
     assert_eq!(
         seen(&between, request).await,
         "GET /api HTTP/1.1\naccept-encoding: gzip\naudit-id: 7\nauthorization: Bearer t\nhost: UPSTREAM\n\
-         impersonate-user: jane\nuser-agent: kubectl\nx-forwarded-for: 192.0.2.1, 127.0.0.1"
+         impersonate-user: jane\nuser-agent: kubectl\nx-forwarded-for: 192.0.2.1, 192.0.2.9, 127.0.0.1"
     );
 }
 
