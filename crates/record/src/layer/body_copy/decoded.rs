@@ -38,7 +38,7 @@ impl BodyCopy {
             self
         };
         let format = plain.format();
-        let copy = plain.as_json(format, auditing)?;
+        let copy = plain.into_json(format, auditing)?;
         Ok(Decoded { copy, format })
     }
 
@@ -61,7 +61,7 @@ impl BodyCopy {
         }
     }
 
-    fn as_json(self, format: Format, auditing: &Auditing) -> Result<Self, LeftOut> {
+    fn into_json(self, format: Format, auditing: &Auditing) -> Result<Self, LeftOut> {
         if format == Format::Json {
             return Ok(self);
         }
