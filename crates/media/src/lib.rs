@@ -11,10 +11,14 @@ mod format;
 mod json;
 mod number;
 mod protobuf;
+mod repeated;
+mod schema;
 mod yaml;
 
 pub use crate::format::Format;
 pub use crate::json::{Json, TooLong};
+pub use crate::repeated::merged;
+pub use crate::schema::Expected;
 
 use std::borrow::Cow;
 
@@ -48,13 +52,27 @@ impl From<TooLong> for Unreadable {
 ///
 /// When it cannot be read, or is too long.
 pub fn to_json(format: Format, body: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Unreadable> {
+    to_json_of(format, body, limit, None)
+}
+
+/// The same, of a body about which the request says more.
+///
+/// # Errors
+///
+/// When it cannot be read, or is too long.
+pub fn to_json_of<'b>(
+    format: Format,
+    body: &'b [u8],
+    limit: usize,
+    expected: Option<Expected<'_>>,
+) -> Result<Cow<'b, [u8]>, Unreadable> {
     let mut json = Json::new(limit);
     match format {
         Format::Json => return Ok(Cow::Borrowed(body)),
         Format::Yaml if yaml::is_json(body) => return Ok(Cow::Borrowed(body)),
         Format::Yaml => yaml::read(body, &mut json)?,
         Format::Cbor => cbor::read(body, &mut json)?,
-        Format::Protobuf => protobuf::read(body, &mut json)?,
+        Format::Protobuf => protobuf::read(body, &mut json, expected)?,
     }
     Ok(Cow::Owned(json.into_bytes()))
 }

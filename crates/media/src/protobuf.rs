@@ -19,7 +19,6 @@
 mod entry;
 mod found;
 mod object;
-mod schema;
 mod special;
 mod time;
 mod wire;
@@ -28,22 +27,23 @@ use crate::Unreadable;
 use crate::format::PROTOBUF_MAGIC;
 use crate::json::Json;
 use crate::protobuf::object::Writer;
-use crate::protobuf::schema::Schema;
 use crate::protobuf::wire::{Wire, WireType};
+use crate::schema::{Expected, Schema};
 
 /// Writes the object in this body.
 ///
 /// # Errors
 ///
 /// When it is not in the format, is of a kind that is not known, is nested too deep, or its JSON is too long.
-pub(crate) fn read(body: &[u8], json: &mut Json) -> Result<(), Unreadable> {
+pub(crate) fn read(
+    body: &[u8],
+    json: &mut Json,
+    expected: Option<Expected<'_>>,
+) -> Result<(), Unreadable> {
     let envelope = Envelope::read(body)?;
     let schema = Schema::get();
-    let api_version = envelope.api_version;
-    // A version without a group is also a version with an empty one.
-    let api_version = api_version.strip_prefix(b"/").unwrap_or(api_version);
-    let kind = schema.kind(api_version, envelope.kind);
-    let kind = kind.ok_or(Unreadable::UnknownKind)?;
+    let named = schema.resolve(envelope.api_version, envelope.kind, expected);
+    let (kind, api_version) = named.ok_or(Unreadable::UnknownKind)?;
     Writer::new(schema, body, json).whole(kind, api_version, envelope.object)
 }
 

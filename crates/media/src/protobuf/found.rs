@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::Unreadable;
-use crate::protobuf::schema::{Message, Shape, Value};
 use crate::protobuf::wire::{Tag, Wire, WireType};
+use crate::schema::{Message, Shape, Value};
 
 /// How many values may be kept in mind at once. Every value has two bytes or more, and a request to an API server has three
 /// megabytes at most: only an answer with more than two million entries in one list comes up to this.

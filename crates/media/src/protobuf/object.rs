@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::json::Json;
 use crate::protobuf::found::{Found, Run};
-use crate::protobuf::schema::{Field, Form, Kind, Message, MessageId, Omit, Schema, Shape, Value};
 use crate::protobuf::wire::Wire;
+use crate::schema::{Field, Form, Kind, Message, MessageId, Omit, Schema, Shape, Value};
 use crate::{Unreadable, protobuf};
 
 /// How deep messages may be nested.
@@ -44,8 +44,10 @@ impl<'b, 'j> Writer<'b, 'j> {
     ) -> Result<(), Unreadable> {
         self.json.raw(b"{\"kind\":")?;
         self.json.string(kind.kind.as_bytes())?;
-        self.json.raw(b",\"apiVersion\":")?;
-        self.json.string(api_version)?;
+        if !api_version.is_empty() {
+            self.json.raw(b",\"apiVersion\":")?;
+            self.json.string(api_version)?;
+        }
         if let Some(at) = raw {
             self.found.push(at)?;
         }

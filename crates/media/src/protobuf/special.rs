@@ -5,8 +5,8 @@ use serde::de::IgnoredAny;
 use crate::Unreadable;
 use crate::protobuf::found::Run;
 use crate::protobuf::object::Writer;
-use crate::protobuf::schema::{Message, Special, Value};
 use crate::protobuf::time;
+use crate::schema::{Message, Special, Value};
 
 impl Writer<'_, '_> {
     pub(super) fn special(

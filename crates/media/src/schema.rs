@@ -7,22 +7,25 @@
 //!   `number name type`, then `omitempty` or `omitzero` as the field's tag has it. The name `*` is an embedded struct: a message
 //!   on the wire, whose members stand in the JSON object itself. Before the type stands `?` for a pointer, `[]` for a list, `{}` for
 //!   a map with text as keys. The type is a scalar or a message.
-//!   `special` begins a message that writes itself otherwise ([`super::special`]); `list 1 string` is a list that is a message of its
+//!   `special` begins a message that writes itself otherwise (`protobuf::special`); `list 1 string` is a list that is a message of its
 //!   own on the wire.
 //!
-//! Read once, when the first protobuf body comes: descriptors compiled into code would cost some ten thousand lines for what a
+//! Read once, when the first body needs it: descriptors compiled into code would cost some ten thousand lines for what a
 //! table of a quarter of a megabyte does.
+
+mod expected;
 
 use std::sync::OnceLock;
 
 use crate::Unreadable;
+pub use crate::schema::expected::Expected;
 
-const KINDS: &str = include_str!("../../schema/kinds");
-const MESSAGES: &str = include_str!("../../schema/messages");
+const KINDS: &str = include_str!("../schema/kinds");
+const MESSAGES: &str = include_str!("../schema/messages");
 
 /// All kinds and messages.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub(crate) struct Schema {
     /// By version and kind.
     kinds: Vec<Kind>,
     messages: Vec<Message>,
@@ -30,41 +33,41 @@ pub(super) struct Schema {
 
 /// A kind and its message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// `*` if every version has it.
-    pub(super) api_version: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) message: MessageId,
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) message: MessageId,
 }
 
 /// A message of the [`Schema`] that it comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct MessageId(u16);
+pub(crate) struct MessageId(u16);
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) form: Form,
+pub(crate) struct Message {
+    pub(crate) form: Form,
     /// In the order of JSON.
-    pub(super) fields: Box<[Field]>,
+    pub(crate) fields: Box<[Field]>,
     /// Numbers and places of the fields, by number.
     by_number: Box<[(i32, u16)]>,
 }
 
 /// What a message is in JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// An object.
     Object,
     /// A list: the only field.
     List,
-    /// What [`super::special`] makes of it.
+    /// What `protobuf::special` makes of it.
     Special(Special),
 }
 
 /// A message that writes itself as JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Special {
+pub(crate) enum Special {
     Time,
     MicroTime,
     Quantity,
@@ -78,16 +81,16 @@ pub(super) enum Special {
 
 /// A field of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) value: Value,
-    pub(super) omit: Omit,
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) value: Value,
+    pub(crate) omit: Omit,
 }
 
 /// How often a field is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Once, with a zero value if it is absent.
     Single,
     /// Once or not at all.
@@ -101,7 +104,7 @@ pub(super) enum Shape {
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Bool,
     Int32,
     Int64,
@@ -113,7 +116,7 @@ pub(super) enum Value {
 
 /// When a field is left out of JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Omit {
+pub(crate) enum Omit {
     Never,
     /// When it is empty; a struct never is.
     Empty,
@@ -123,15 +126,23 @@ pub(super) enum Omit {
 
 impl Schema {
     /// The schema, read when it is first needed.
-    pub(super) fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static SCHEMA: OnceLock<Schema> = OnceLock::new();
         SCHEMA.get_or_init(Self::read)
     }
 
     /// The kind of this version.
-    pub(super) fn kind(&self, api_version: &[u8], kind: &[u8]) -> Option<Kind> {
+    pub(crate) fn kind(&self, api_version: &[u8], kind: &[u8]) -> Option<Kind> {
         self.find(api_version, kind)
             .or_else(|| self.find(b"*", kind))
+    }
+
+    fn of_version(&self, api_version: &str) -> impl Iterator<Item = Kind> {
+        let start = self
+            .kinds
+            .partition_point(|kind| kind.api_version < api_version);
+        let kinds = self.kinds.iter().skip(start).copied();
+        kinds.take_while(move |kind| kind.api_version == api_version)
     }
 
     fn find(&self, api_version: &[u8], kind: &[u8]) -> Option<Kind> {
@@ -144,7 +155,7 @@ impl Schema {
 
     /// The message. Every id is of a message that there is.
     #[inline]
-    pub(super) fn message(&self, id: MessageId) -> Result<&Message, Unreadable> {
+    pub(crate) fn message(&self, id: MessageId) -> Result<&Message, Unreadable> {
         self.messages
             .get(usize::from(id.0))
             .ok_or(Unreadable::UnknownKind)
@@ -193,7 +204,7 @@ impl Kind {
 impl Message {
     /// The field of this number, and its place among the fields.
     #[inline]
-    pub(super) fn field(&self, number: i32) -> Option<(u16, &Field)> {
+    pub(crate) fn field(&self, number: i32) -> Option<(u16, &Field)> {
         let at = self
             .by_number
             .binary_search_by_key(&number, |(number, _)| *number)
