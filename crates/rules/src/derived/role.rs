@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use kubevigil_audit::json::Json;
 
-use crate::derived::bodies::{each_operation, elements, json_patch};
+use crate::derived::bodies::{each_operation, elements, json_patch, members};
 use crate::derived::collected::Collected;
 use crate::derived::values::{texts, truth};
 use crate::falco::fields::{Entry, Path};
@@ -57,14 +57,24 @@ struct RoleRule<'b> {
 
 impl<'b> RoleRule<'b> {
     fn new(rule: Json<'b>) -> Self {
-        let list = |key| rule.last_member(key).into_iter().flat_map(Json::elements);
-        let strings = |key| list(key).filter_map(Json::string).collect();
+        let keys = [
+            "verbs",
+            "apiGroups",
+            "resources",
+            "nonResourceURLs",
+            "resourceNames",
+        ];
+        let [verbs, groups, resources, urls, names] = members(Some(rule), keys);
+        let strings = |list: Option<Json<'b>>| {
+            let elements = list.into_iter().flat_map(Json::elements);
+            elements.filter_map(Json::string).collect()
+        };
         Self {
-            verbs: strings("verbs"),
-            groups: strings("apiGroups"),
-            resources: strings("resources"),
-            urls: strings("nonResourceURLs"),
-            is_named: texts(rule.last_member("resourceNames")).next().is_some(),
+            verbs: strings(verbs),
+            groups: strings(groups),
+            resources: strings(resources),
+            urls: strings(urls),
+            is_named: texts(names).next().is_some(),
         }
     }
 
