@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 
-use crate::{Json, Unreadable};
+use crate::{Json, TooLong, Unreadable};
 
 /// How many lists and maps may stand in one another; Go's JSON has the same limit.
 const MAX_OPEN: usize = 10_000;
@@ -209,10 +209,13 @@ impl Reader<'_, '_> {
                 let pieces: Result<Vec<&[u8]>, Error> = self.decoder.bytes_iter()?.collect();
                 self.bytes(&pieces?.concat(), later)
             }
-            Type::String => Ok(self.json.string(self.decoder.str()?.as_bytes())?),
+            Type::String => {
+                let text = self.decoder.str()?;
+                Ok(self.text(text)?)
+            }
             Type::StringIndef => {
                 let text: Result<String, Error> = self.decoder.str_iter()?.collect();
-                Ok(self.json.string(text?.as_bytes())?)
+                Ok(self.text(&text?)?)
             }
             _ => Err(Unreadable::Malformed),
         }
@@ -223,18 +226,20 @@ impl Reader<'_, '_> {
         if bytes.len() > self.json.limit() {
             return Err(Unreadable::TooLong);
         }
-        Ok(match later {
-            None => self.json.string(bytes)?,
-            Some(Later::Base64Url) => {
-                let text = URL_SAFE_NO_PAD.encode(bytes);
-                self.json.string(text.as_bytes())?;
-            }
-            Some(Later::Base64) => self.json.string(STANDARD.encode(bytes).as_bytes())?,
+        let written = match later {
+            None => self.json.string(bytes),
+            Some(Later::Base64Url) => self.text(&URL_SAFE_NO_PAD.encode(bytes)),
+            Some(Later::Base64) => self.text(&STANDARD.encode(bytes)),
             Some(Later::Base16) => {
                 let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-                self.json.string(digits.collect::<String>().as_bytes())?;
+                self.text(&digits.collect::<String>())
             }
-        })
+        };
+        Ok(written?)
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), TooLong> {
+        self.json.string(text.as_bytes())
     }
 
     /// A point in time, in seconds since 1970.
@@ -250,6 +255,6 @@ impl Reader<'_, '_> {
             }
         };
         let time = time.map_err(|_| Unreadable::Malformed)?;
-        Ok(self.json.string(time.to_string().as_bytes())?)
+        Ok(self.text(&time.to_string())?)
     }
 }

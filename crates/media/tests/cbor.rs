@@ -1,6 +1,6 @@
 //! CBOR as JSON: what the reader of the API server makes of it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use kubevigil_media::{Format, Unreadable, to_json};
 use minicbor::Encoder;

@@ -46,8 +46,8 @@
 //! It leaves out what only the server knows, and does not guess:
 //!
 //! - the annotations of authorization, admission, tokens and deprecated APIs, and the latencies of the server's parts;
-//! - bodies that are no JSON (protobuf, CBOR, YAML), which the server decodes and records as JSON, and the name of an object that
-//!   is created so;
+//! - bodies in protobuf of kinds that are not known here (those of aggregated APIs), and what else cannot be read: they are left out,
+//!   with the name of an object that is created so;
 //! - the constraint under which an impersonation was allowed (`authenticationMetadata`);
 //! - the `Status` of an answer to HEAD, which is not sent;
 //! - how a request ended inside the server after it was answered with 504;
@@ -65,7 +65,8 @@
 //! - U+FFFD in texts is always written as an escape;
 //! - paths with `.` or `..` as a segment are refused with 400 by the gateway, where a server has its own reasons to refuse them;
 //! - a gateway that asks in the names of others says in its own words why an impersonation is refused;
-//! - a body beyond the limits of memory is left out, and the event marked with `audit.k8s.io/truncated`.
+//! - YAML, CBOR and protobuf are read as JSON ([`kubevigil_media`]), YAML as go-yaml 2 does;
+//! - a body beyond the limits of memory, or that cannot be read, is left out, and the event marked with `audit.k8s.io/truncated`.
 //!
 //! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.
 

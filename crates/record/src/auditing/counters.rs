@@ -40,7 +40,8 @@ impl AuditCounters {
         self.answers_broken_off.load(Ordering::Relaxed)
     }
 
-    /// Bodies that the policy wanted and that [`Limits`](crate::auditing::Limits) or their encoding kept out of the events.
+    /// Bodies that the policy wanted and that [`Limits`](crate::auditing::Limits), their encoding, or a format or kind that is not
+    /// read here kept out of the events.
     pub fn bodies_dropped(&self) -> u64 {
         self.bodies_dropped.load(Ordering::Relaxed)
     }

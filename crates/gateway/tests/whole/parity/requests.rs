@@ -11,7 +11,7 @@ const BODIES: &[(&str, &str)] = &[
     ("415", "some text"),
     (
         "yaml create",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-yaml\ndata:\n  k: v\n",
+        "kind: ConfigMap\napiVersion: v1\nmetadata:\n  name: from-yaml\ndata:\n  k: v\n",
     ),
     (
         "unknown field strict",
@@ -217,10 +217,8 @@ pub(super) fn answer(listed: &Listed, everything: &Recording, here: &Recording) 
             "application/vnd.kubernetes.protobuf",
             "k8s\0\n\u{c}".to_owned(),
         ),
-        ("yaml", _) => (
-            "application/yaml",
-            "apiVersion: v1\nkind: ConfigMap\n".to_owned(),
-        ),
+        // With a comment it is no JSON any more.
+        ("yaml", Some(object)) => ("application/yaml", format!("{object} # YAML\n")),
         ("client timeout param", _) => ("application/json", timed_out()),
         ("cbor" | "406", _) => ("application/json", unacceptable()),
         (_, Some(object)) if !spelt || object.contains("\"kind\":\"Status\"") => {

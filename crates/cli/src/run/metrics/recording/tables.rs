@@ -109,7 +109,7 @@ pub(in crate::run::metrics) const RECORD: &[Metric<RecordFigures>] = &[
     ),
     counter(
         "record_bodies_dropped",
-        "Bodies left out of events because of their size or encoding",
+        "Bodies left out of events because of their size, encoding or format",
         |r| r.bodies_dropped,
     ),
     gauge(
