@@ -5,6 +5,7 @@
 //! body that is recorded.
 
 mod escape;
+mod place;
 mod scan;
 
 use kubevigil_audit::json::{Json, JsonKind};

@@ -1,6 +1,7 @@
 //! One JSON value, checked, compacted and escaped in one pass.
 
 use super::escape::escape_into;
+use super::place::Place;
 
 /// The bytes are not exactly one JSON value, so no event can hold them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -47,40 +48,6 @@ pub(crate) fn compact_into(
         Ok(())
     } else {
         Err(scan.fault())
-    }
-}
-
-/// Where a value stands, as far as managed fields are concerned.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
-    /// The whole value, an item of a list, the object of a row: something with metadata.
-    Object,
-    Metadata,
-    ManagedFields,
-    Items,
-    Rows,
-    Row,
-    Elsewhere,
-}
-
-impl Place {
-    fn member(self, key: &[u8]) -> Self {
-        match (self, key) {
-            (Self::Object, b"\"metadata\"") => Self::Metadata,
-            (Self::Object, b"\"items\"") => Self::Items,
-            (Self::Object, b"\"rows\"") => Self::Rows,
-            (Self::Metadata, b"\"managedFields\"") => Self::ManagedFields,
-            (Self::Row, b"\"object\"") => Self::Object,
-            _ => Self::Elsewhere,
-        }
-    }
-
-    fn element(self) -> Self {
-        match self {
-            Self::Items => Self::Object,
-            Self::Rows => Self::Row,
-            _ => Self::Elsewhere,
-        }
     }
 }
 
