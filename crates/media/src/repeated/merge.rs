@@ -68,7 +68,8 @@ impl Merge {
 
     fn single<'b>(&mut self, value: Value, text: &'b str, old: Option<Node<'b>>) -> Node<'b> {
         let Value::Message(id) = value else {
-            return old.filter(|_| text == NULL).unwrap_or(Node::Raw(text));
+            let keeps = text == NULL && value != Value::Bytes;
+            return old.filter(|_| keeps).unwrap_or(Node::Raw(text));
         };
         let Ok(message) = self.schema.message(id) else {
             return Node::Raw(text);
