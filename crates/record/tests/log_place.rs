@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 #[path = "../../../tests/small_disk.rs"]
-#[expect(dead_code, reason = "other tests fill it")]
 mod small_disk;
 
 use std::fs::{self, File, OpenOptions};
@@ -71,6 +70,23 @@ fn full_device(folder: &Path) -> Option<PathBuf> {
         eprintln!("skipped: making a device needs root");
     }
     works.then_some(path)
+}
+
+#[test]
+fn a_line_that_found_no_room_leaves_no_piece_behind() {
+    let Some(disk) = SmallDisk::mount("1m") else {
+        return;
+    };
+    let path = disk.path().join("audit.log");
+    let mut file = RotatingFile::new(&log(&path)).unwrap();
+    file.write(b"first\n", now()).unwrap();
+    disk.fill(0);
+    let mut long = vec![b'x'; 64 * 1024];
+    long.push(b'\n');
+    file.write(&long, now()).unwrap_err();
+    disk.make_room();
+    file.write(b"last\n", now()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "first\nlast\n");
 }
 
 #[test]

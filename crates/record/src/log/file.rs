@@ -246,8 +246,7 @@ impl RotatingFile {
             drop(open);
             open = self.rotate(now)?;
         }
-        let written = open.file.write_all(line);
-        open.size += length;
+        let written = open.append(line);
         open.is_new = false;
         self.open = Some(open);
         written
@@ -326,6 +325,18 @@ impl Drop for RotatingFile {
 }
 
 impl Open {
+    /// All of the line or, on a disk that is full, nothing: the next one would stand on the line that was cut, and neither could
+    /// be read. A kube-apiserver leaves the piece there.
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(line);
+        if written.is_ok() {
+            self.size += line.len() as u64;
+        } else if self.is_regular && self.file.metadata()?.len() > self.size {
+            self.file.set_len(self.size)?;
+        }
+        written
+    }
+
     fn at(path: &Path, mode: u32) -> io::Result<Self> {
         let file = place::open(path, mode)?;
         let is_regular = file.metadata()?.is_file();
