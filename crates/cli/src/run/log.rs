@@ -32,6 +32,8 @@ pub(crate) fn start(config: &LogConfig) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        // It would be told on standard error, which panics when that is on the full disk itself.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match config.format {
         LogFormat::Json => builder.json().init(),
