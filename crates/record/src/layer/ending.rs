@@ -16,7 +16,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::auditing::{Auditing, Share};
-use crate::auditor::Audit;
+use crate::auditor::{Audit, Subject};
 use crate::event::AuditEvent;
 use crate::layer::body_copy::{BodyCopy, Decoded, LeftOut};
 use crate::sink::SinkError;
@@ -87,7 +87,10 @@ impl Ending {
             let length = written_at_most(body.copy.as_slice());
             length <= auditing.limits().recorded_body && room.grow(length)
         };
-        let request = self.request.take().map(|copy| copy.decoded(auditing));
+        let subject = self.audit.subject();
+        let expected = subject.as_ref().map(Subject::expected);
+        let request = self.request.take();
+        let request = request.map(|copy| copy.decoded(auditing, expected));
         let is_request_read = match request {
             Some(Ok(body)) if fits(&body) => {
                 self.audit.request_body(body.copy.as_slice());
@@ -100,7 +103,8 @@ impl Ending {
             Some(Ok(_) | Err(LeftOut::ByUs)) => false,
             Some(Err(LeftOut::ByNature)) | None => true,
         };
-        let answer = self.answer.take().map(|copy| copy.decoded(auditing));
+        let answer = self.answer.take();
+        let answer = answer.map(|copy| copy.decoded(auditing, None));
         let is_answer_read = match answer {
             Some(Ok(body)) if fits(&body) => {
                 if body.format != Format::Json {

@@ -120,6 +120,46 @@ async fn requests_in_other_formats_are_recorded_as_json_and_name_their_object() 
 }
 
 #[tokio::test]
+async fn what_a_body_says_several_times_or_not_at_all_is_what_the_server_reads() {
+    const TWICE: &str = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},"spec":{"hostNetwork":true},"spec":{"nodeName":"a"}}"#;
+    const THINGS: &str = "/apis/example.com/v1/namespaces/dev/things";
+    let nameless = envelope("", "", &field(1, &field(1, b"web")));
+    let json = "application/json";
+    let cases: [(_, _, _, &[u8], _); 4] = [
+        (
+            "POST",
+            PODS,
+            json,
+            TWICE.as_bytes(),
+            r#""spec":{"hostNetwork":true,"nodeName":"a"}"#,
+        ),
+        (
+            "PATCH",
+            POD,
+            "application/merge-patch+json",
+            TWICE.as_bytes(),
+            TWICE,
+        ),
+        (
+            "POST",
+            THINGS,
+            json,
+            br#"{"kind":"Thing","spec":{"a":1},"spec":{"b":1}}"#,
+            r#""spec":{"a":1},"spec":{"b":1}"#,
+        ),
+        ("POST", PODS, PROTOBUF, &nameless, r#""kind":"Pod""#),
+    ];
+    for (method, path, label, body, expected) in cases {
+        let exchange = ([method, path, label], body, 201, "text/plain", &b"ok"[..]);
+        let (last, dropped) = event(BODIES, exchange).await;
+        let found = last.request_object.as_deref().unwrap_or_default();
+        let found = std::str::from_utf8(found).unwrap();
+        assert!(found.contains(expected), "{method} {path}: {found}");
+        assert_eq!((dropped, is_marked(&last)), (0, false));
+    }
+}
+
+#[tokio::test]
 async fn patches_in_other_formats_are_recorded_as_json() {
     let cases: [(&str, &[u8]); 3] = [
         ("application/apply-patch+yaml", POD_YAML.as_bytes()),

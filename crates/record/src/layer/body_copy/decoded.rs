@@ -3,12 +3,15 @@
 //! Nobody knows beforehand how long it becomes. Room of the budget is taken first, and the body read within it; where it does not
 //! suffice, four times as much is taken, and it is read once more. To count bytes while they are written would save a third of the
 //! work, and tie the formats to the budget.
+//!
+//! JSON stays as it is, with one exception: where a server reads two members with one key as one, what it reads is recorded
+//! ([`merged`]).
 
 use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use kubevigil_media::{Format, Unreadable, to_json};
+use kubevigil_media::{Expected, Format, Unreadable, merged, to_json_of};
 
 use super::{BodyCopy, LeftOut};
 use crate::auditing::Auditing;
@@ -30,15 +33,22 @@ pub(in crate::layer) struct Decoded {
 
 impl BodyCopy {
     /// The body as JSON. Not if it has another encoding than gzip, ends early, is too long, or cannot be read. What is labelled as
-    /// JSON stays as it is.
-    pub(in crate::layer) fn decoded(self, auditing: &Auditing) -> Result<Decoded, LeftOut> {
+    /// JSON stays as it is, unless the server reads an object of the expected kind in it that says something several times.
+    pub(in crate::layer) fn decoded(
+        self,
+        auditing: &Auditing,
+        expected: Option<Expected<'_>>,
+    ) -> Result<Decoded, LeftOut> {
         let plain = if self.is_gzip {
             self.decompressed()?
         } else {
             self
         };
         let format = plain.format();
-        let copy = plain.into_json(format, auditing)?;
+        let copy = match format {
+            Format::Json => plain.into_merged(expected)?,
+            _ => plain.into_json(format, auditing, expected)?,
+        };
         Ok(Decoded { copy, format })
     }
 
@@ -61,10 +71,29 @@ impl BodyCopy {
         }
     }
 
-    fn into_json(self, format: Format, auditing: &Auditing) -> Result<Self, LeftOut> {
-        if format == Format::Json {
-            return Ok(self);
+    fn into_merged(self, expected: Option<Expected<'_>>) -> Result<Self, LeftOut> {
+        match expected.and_then(|expected| merged(&self.bytes, Some(expected))) {
+            None => Ok(self),
+            Some(bytes) => {
+                let mut share = self.share.another();
+                if !share.resize(bytes.capacity()) {
+                    return Err(LeftOut::ByUs);
+                }
+                Ok(Self {
+                    bytes,
+                    share,
+                    ..self
+                })
+            }
         }
+    }
+
+    fn into_json(
+        self,
+        format: Format,
+        auditing: &Auditing,
+        expected: Option<Expected<'_>>,
+    ) -> Result<Self, LeftOut> {
         let most = auditing.limits().recorded_body;
         let mut share = self.share.another();
         let mut room = LEAST_ROOM;
@@ -76,7 +105,7 @@ impl BodyCopy {
             if !share.resize(room) {
                 return Err(LeftOut::ByUs);
             }
-            match to_json(format, &self.bytes, room) {
+            match to_json_of(format, &self.bytes, room, expected) {
                 Ok(Cow::Borrowed(_)) => return Ok(self),
                 Ok(Cow::Owned(bytes)) => {
                     // Less than was taken, so it cannot fail.
