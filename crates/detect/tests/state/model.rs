@@ -159,7 +159,15 @@ impl Memory {
                 .iter()
                 .filter(|kept| kept.event.time >= from)
                 .collect();
-            if let Some(reached) = holds(asked, &window) {
+            if let Some(mut reached) = holds(asked, &window) {
+                if asked.stand_for_others {
+                    // Where only times are kept, events of one time have no order: the number is that of all of them.
+                    let until = kept[end].event.time;
+                    let whole = kept
+                        .iter()
+                        .filter(|kept| (from..=until).contains(&kept.event.time));
+                    reached = holds(asked, &whole.collect::<Vec<_>>()).unwrap_or(reached);
+                }
                 // Of equal events any may stand for the others that is not much older than the newest of them.
                 let allowed = from - asked.span / 8;
                 let evidence = match asked.stand_for_others {
