@@ -146,6 +146,36 @@ fn what_should_be_json_and_is_none_is_kept_as_bytes() {
     );
 }
 
+#[test]
+fn what_reaches_beyond_its_end_is_read_as_the_server_reads_it() {
+    // The entry ends before its value, whose bytes are also a field that is not known.
+    let data = [
+        &[0x12, 0x05, 0x0a, 0x01, b'a', 0x12, 0x05][..],
+        b"\x7a\x03abc",
+    ]
+    .concat();
+    let expected =
+        r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{},"data":{"a":"z\u0003abc"}}"#;
+    assert_eq!(
+        json(&body("v1", "ConfigMap", &data)).as_deref(),
+        Ok(expected)
+    );
+    // The groups end in the middle of the last of them.
+    let groups = sized(14, &[0x22, 0x02, 0x01, 0x80, 0x01]);
+    let text = json(&body("v1", "Pod", &sized(2, &groups)));
+    assert!(text.is_ok_and(|text| text.contains(r#""supplementalGroups":[1,128]"#)));
+}
+
+#[test]
+fn entries_that_reach_into_one_another_do_not_cost_the_square_of_the_length() {
+    // Keys of 16,000 bytes each, in 5,000 entries of five bytes.
+    let data = [0x12, 0x03, 0x0a, 0x80, 0x7d].repeat(5_000);
+    assert_eq!(
+        json(&body("v1", "ConfigMap", &data)),
+        Err(Unreadable::Malformed)
+    );
+}
+
 proptest! {
     #[test]
     fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -1,6 +1,7 @@
 //! Entries of maps: messages of a key and a value.
 
 use crate::Unreadable;
+use crate::protobuf::found::Found;
 use crate::protobuf::wire::{Wire, WireType};
 
 /// An entry of a map.
@@ -13,27 +14,37 @@ pub(super) struct Entry<'b> {
 
 /// The entry that stands there in the body.
 ///
-/// The server lets a key or value reach beyond the end of its entry; that is refused here. Entries that overlap could make a
-/// small body cost the square of its length, and nothing writes them.
-pub(super) fn read(body: &[u8], at: u32) -> Result<Entry<'_>, Unreadable> {
+/// As in the server, key and value may reach beyond the end of the entry, and need not say how they are written.
+pub(super) fn read<'b>(
+    body: &'b [u8],
+    at: u32,
+    found: &mut Found,
+) -> Result<Entry<'b>, Unreadable> {
     let part = Wire::new(body, at as usize..body.len()).sized()?;
+    let mut wire = Wire::new(body, part.start..body.len());
     let mut entry = Entry {
         key: b"",
         value: None,
     };
-    let mut wire = Wire::new(body, part);
-    while !wire.is_at_end() {
+    while wire.at() < part.end {
         let start = wire;
-        // The server does not look at how key and value say that they are written.
         match wire.tag()?.number {
-            1 => entry.key = body.get(wire.sized()?).unwrap_or_default(),
+            1 => {
+                entry.key = body.get(wire.sized()?).unwrap_or_default();
+                found.spend(entry.key.len() + 1)?;
+            }
             2 => {
                 entry.value = u32::try_from(wire.at()).ok();
+                found.spend(1)?;
                 wire.skip_value(WireType::Sized)?;
             }
             _ => {
                 wire = start;
                 wire.skip_field()?;
+                found.spend(wire.at() - start.at())?;
+                if wire.at() > part.end {
+                    return Err(Unreadable::Malformed);
+                }
             }
         }
     }

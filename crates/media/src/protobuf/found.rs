@@ -24,15 +24,33 @@ pub(super) struct Occurrence {
 }
 
 /// The occurrences of the message that is being written, behind those of the messages around it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Found {
     all: Vec<Occurrence>,
+    /// How many bytes may still be read.
+    budget: usize,
 }
 
 /// Some neighbours among the occurrences: those of a message, or of one field of it.
 pub(super) type Run = Range<usize>;
 
 impl Found {
+    /// Nothing yet, of a body of so many bytes.
+    pub(super) fn new(length: usize) -> Self {
+        Self {
+            all: Vec::new(),
+            budget: length.saturating_mul(2),
+        }
+    }
+
+    /// Counts bytes that are read. Each byte is read once, but where entries of maps reach into one another, as the server lets them:
+    /// twice in all is enough for whatever is meant well, and keeps a hostile body from costing the square of its length.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Unreadable> {
+        let rest = self.budget.checked_sub(bytes);
+        self.budget = rest.ok_or(Unreadable::Malformed)?;
+        Ok(())
+    }
+
     pub(super) fn get(&self, place: usize) -> Result<Occurrence, Unreadable> {
         self.all.get(place).copied().ok_or(Unreadable::Malformed)
     }
@@ -89,11 +107,17 @@ impl Found {
             let Some((place, field)) = message.field(tag.number) else {
                 wire = start;
                 wire.skip_field()?;
+                self.spend(wire.at() - start.at())?;
                 continue;
             };
             let is_packed = is_packed(field.shape, field.value, tag)?;
+            self.spend(1)?;
             self.add(place, wire.at(), is_packed)?;
-            wire.skip_value(tag.wire_type)?;
+            if is_packed {
+                wire.skip_pack()?;
+            } else {
+                wire.skip_value(tag.wire_type)?;
+            }
         }
         Ok(())
     }

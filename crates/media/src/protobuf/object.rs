@@ -30,7 +30,7 @@ impl<'b, 'j> Writer<'b, 'j> {
             schema,
             body,
             json,
-            found: Found::default(),
+            found: Found::new(body.len()),
             depth: 0,
         }
     }
@@ -212,18 +212,21 @@ impl<'b, 'j> Writer<'b, 'j> {
         for place in run {
             let found = self.found.get(place)?;
             let mut entries = self.wire_at(found.at);
+            let mut end = entries.at() + 1;
             if found.is_packed {
-                entries = self.wire_of(entries.sized()?);
+                let pack = entries.sized()?;
+                end = pack.end;
+                entries = self.wire_of(pack.start..self.body.len());
             }
-            while !entries.is_at_end() {
+            while entries.at() < end {
                 self.raw(separator)?;
                 separator = b",";
                 match value {
-                    Value::Message(id) => self.message(id, place..place + 1)?,
+                    Value::Message(id) => {
+                        self.message(id, place..place + 1)?;
+                        break;
+                    }
                     scalar => self.scalar(scalar, &mut entries)?,
-                }
-                if !found.is_packed {
-                    break;
                 }
             }
         }
@@ -233,8 +236,9 @@ impl<'b, 'j> Writer<'b, 'j> {
     /// A map, by its keys as Go sorts them; of several values for one key the last one counts.
     fn map(&mut self, value: Value, run: Run) -> Result<(), Unreadable> {
         let mut entries = Vec::with_capacity(run.len());
-        for found in self.found.of(&run) {
-            entries.push(protobuf::entry::read(self.body, found.at)?);
+        for place in run {
+            let at = self.found.get(place)?.at;
+            entries.push(protobuf::entry::read(self.body, at, &mut self.found)?);
         }
         entries.sort_by_key(|entry| entry.key);
         let mut separator: &[u8] = b"{";

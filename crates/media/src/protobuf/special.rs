@@ -17,10 +17,12 @@ impl Writer<'_, '_> {
     ) -> Result<(), Unreadable> {
         match special {
             Special::Time => {
+                self.spend_moment(&parts)?;
                 let text = self.time(&parts)?;
                 self.text_or_null(text)
             }
             Special::MicroTime => {
+                self.spend_moment(&parts)?;
                 let moment = self.moment(&parts)?;
                 let write = |(seconds, nanos)| time::microseconds(seconds, nanos);
                 self.text_or_null(moment.and_then(write))
@@ -31,6 +33,13 @@ impl Writer<'_, '_> {
                 self.leave(run);
                 Ok(())
             }
+        }
+    }
+
+    fn spend_moment(&mut self, parts: &Run) -> Result<(), Unreadable> {
+        match self.found.last(parts) {
+            Some(found) => self.found.spend(self.wire_at(found.at).sized()?.len()),
+            None => Ok(()),
         }
     }
 

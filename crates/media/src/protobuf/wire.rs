@@ -126,6 +126,17 @@ impl<'b> Wire<'b> {
         }
     }
 
+    /// Steps over numbers that stand together. The server lets the last of them reach beyond the end of the others.
+    pub(super) fn skip_pack(&mut self) -> Result<(), Unreadable> {
+        let mut numbers = *self;
+        let pack = numbers.sized()?;
+        self.at = pack.start;
+        while self.at < pack.end {
+            self.varint()?;
+        }
+        Ok(())
+    }
+
     /// Steps over a whole field that is not known, from its tag on; a group with all that is in it.
     pub(super) fn skip_field(&mut self) -> Result<(), Unreadable> {
         let mut depth = 0_usize;
