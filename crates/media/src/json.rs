@@ -44,7 +44,7 @@ impl Json {
         Ok(())
     }
 
-    /// Adds a string in quotes. Bytes that are no UTF-8 become U+FFFD, as Go writes them.
+    /// Adds a string in quotes. Each byte that is no UTF-8 becomes the escape of U+FFFD, as Go writes it.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl Json {
         for chunk in bytes.utf8_chunks() {
             self.escaped(chunk.valid())?;
             for _ in chunk.invalid() {
-                self.raw("\u{fffd}".as_bytes())?;
+                self.raw(br"\ufffd")?;
             }
         }
         self.raw(b"\"")
@@ -111,6 +111,8 @@ impl Json {
             '\n' => self.raw(b"\\n"),
             '\r' => self.raw(b"\\r"),
             '\t' => self.raw(b"\\t"),
+            '\u{8}' => self.raw(b"\\b"),
+            '\u{c}' => self.raw(b"\\f"),
             other => self.raw(format!("\\u{:04x}", u32::from(other)).as_bytes()),
         }
     }
@@ -122,10 +124,10 @@ mod tests {
 
     #[test]
     fn strings_are_quoted_and_nothing_grows_beyond_the_limit() {
-        let mut json = Json::new(20);
+        let mut json = Json::new(24);
         assert_eq!(json.string(b"a\"\\\n\x01\xffb"), Ok(()));
         assert_eq!(json.raw(b"123"), Err(TooLong));
         let text = String::from_utf8(json.into_bytes());
-        assert_eq!(text.as_deref(), Ok("\"a\\\"\\\\\\n\\u0001\u{fffd}b\""));
+        assert_eq!(text.as_deref(), Ok("\"a\\\"\\\\\\n\\u0001\\ufffdb\""));
     }
 }

@@ -15,7 +15,7 @@ const CASES: &str = r#"
     the tag of CBOR itself      | d9d9f7 a0                         | {}
     byte strings are texts      | a1 44 6b696e64 43 506f64          | {"kind":"Pod"}
     texts                       | a1 61 61 62 c3a9                  | {"a":"é"}
-    bytes that are no UTF-8     | 42 61 ff                          | "a�"
+    bytes that are no UTF-8     | 42 61 ff                          | "a\ufffd"
     text that is no UTF-8       | 62 61 ff                          | Malformed
     a byte slice of Go          | d6 42 6869                        | "aGk="
     base64url without padding   | d5 43 fbffff                      | "-___"

@@ -61,7 +61,8 @@
 //! And it writes differently, with the same meaning:
 //!
 //! - the objects of requests stand as they were sent; the server writes them anew, without unknown fields and in its own order,
-//!   `DeleteOptions` with the version `meta.k8s.io/__internal`;
+//!   `DeleteOptions` with the version `meta.k8s.io/__internal`. Only an object of a built-in kind in which a member is repeated is
+//!   written as the server reads it ([`kubevigil_media::merged`]);
 //! - U+FFFD in texts is always written as an escape;
 //! - paths with `.` or `..` as a segment are refused with 400 by the gateway, where a server has its own reasons to refuse them;
 //! - a gateway that asks in the names of others says in its own words why an impersonation is refused;
