@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kubevigil_diagnostics::{FileReport, render_text};
+use kubevigil_gateway::upstream_warnings;
 
 use crate::args::{ConfigArgs, ConfigCommand, Format};
 use crate::config::{self, Config, ConfigReport, RecordConfig};
@@ -92,7 +93,7 @@ fn check_references(config: &Config, read: &mut ConfigReport) {
     }
 }
 
-/// Looks at what the auditing gateway reads and writes: policy, certificates, kubeconfigs, the log. The daemon's own folder is left to
+/// Looks at what the auditing gateway reads and writes: policy, certificates, kubeconfigs with what they warn of, the log. The daemon's own folder is left to
 /// its start, which has its own rights.
 fn check_recording(record: &RecordConfig, read: &mut ConfigReport) {
     let options = record.gate_options(None);
@@ -103,4 +104,7 @@ fn check_recording(record: &RecordConfig, read: &mut ConfigReport) {
             .collect();
         read.add(&path, &text);
     }
+    // Where the kubeconfig stands says more than where it is named.
+    let warnings = upstream_warnings(&record.gateway);
+    read.report.diagnostics.extend(warnings);
 }

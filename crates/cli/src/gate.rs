@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kubevigil_gateway::identity::IdentityConfig;
 use kubevigil_gateway::{Gateway, GatewayConfig, Handle};
 use kubevigil_record::auditing::{Auditing, wall_clock};
 use kubevigil_record::metrics::RecordMetrics;
@@ -23,6 +24,19 @@ use crate::gate::backends::{Backends, Opened};
 use crate::run::metrics::recording::RecordingMetrics;
 
 pub(crate) use crate::gate::files::{Problem, check_files};
+
+/// Who is asked about callers instead of the upstream, a sentence each.
+pub(crate) fn delegate_words(identity: &IdentityConfig) -> impl Iterator<Item = String> {
+    let authentication = identity.authentication_kubeconfig.as_ref();
+    let authorization = identity.authorization_kubeconfig.as_ref();
+    let pairs = [("tokens", authentication), ("impersonation", authorization)];
+    pairs.into_iter().filter_map(|(what, kubeconfig)| {
+        let kubeconfig = kubeconfig?.display();
+        Some(format!(
+            "questions about {what} go to the API server of {kubeconfig}"
+        ))
+    })
+}
 
 /// What the end may take beyond the time for requests under way: their last events, and backends that write what they hold. A
 /// webhook that is down would take minutes.

@@ -89,7 +89,7 @@ pub enum ReloadError {
     /// The gateway's certificate or key.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The upstream's kubeconfig or authority.
+    /// The kubeconfig or authority of the upstream, or of those that are asked instead of it.
     #[error(transparent)]
     Reach(#[from] ReachError),
     /// Authorities of clients or proxies.
@@ -133,6 +133,11 @@ impl Gateway {
     /// The API server's address, as it was read when the port was taken.
     pub fn upstream(&self) -> &Url {
         self.handle.reach.server()
+    }
+
+    /// The addresses of those that are asked about callers instead of it, as they were read when the port was taken.
+    pub fn delegates(&self) -> impl Iterator<Item = &Url> {
+        self.handle.reach.delegates()
     }
 
     /// For reloading files and reading counters while it serves.
@@ -200,6 +205,15 @@ impl Handle {
                 "the upstream's kubeconfig or authority has changed: new requests go by the new one",
             ),
             Err(error) => errors.push(error.into()),
+        }
+        for look in self.reach.reload_delegates(insist) {
+            match look {
+                Ok(look) => self.count(
+                    replaced(look),
+                    "the kubeconfig of an API server that is asked about callers has changed: new questions go by the new one",
+                ),
+                Err(error) => errors.push(error.into()),
+            }
         }
         let renewal = self.authenticator.reload(insist);
         self.count(

@@ -38,6 +38,7 @@ pub(crate) use self::account::{
 pub use self::authenticator::{Authenticator, Identity, IdentityError, Method, Refusal};
 pub(crate) use self::budget::Budget;
 pub(crate) use self::cache::{Key, Keyed, Remembered, Shared};
+pub(crate) use self::config::{AUTHENTICATION_KUBECONFIG, AUTHORIZATION_KUBECONFIG};
 pub use self::config::{
     FrontProxyConfig, IdentityConfig, IdentityMode, KeySource, OidcConfig, ServiceAccountConfig,
     SigningAlgorithm, TokenReviewConfig,

@@ -71,6 +71,6 @@ pub use crate::config::{ConfigError, GatewayConfig, GatewayTls, UpstreamConfig};
 pub use crate::counters::{GatewayCounters, Malformed};
 pub use crate::gateway::{BindError, Drained, Gateway, Handle, ReloadError};
 pub use crate::peer::Peer;
-pub use crate::reach::{ReachError, upstream_warnings};
+pub use crate::reach::{DelegateError, ReachError, check_delegate, upstream_warnings};
 pub use crate::stack::check_identity;
 pub use kubevigil_connections::Count;

@@ -45,7 +45,6 @@ impl Parts {
         counters: &Arc<GatewayCounters>,
         cut: CancellationToken,
     ) -> Result<Self, BindError> {
-        let mode = config.identity.mode;
         let room = Room::within(config, kubevigil_connections::raise_limit());
         let usual = ForwardLimits::default();
         // Each thread keeps its own.
@@ -54,9 +53,10 @@ impl Parts {
             idle_connections: usual.idle_connections.min(room.requests / workers::count()),
             ..usual
         };
-        let reach = Reach::new(&config.upstream, mode, limits, cut)?;
-        let reviewer = reach.reviewer();
-        let authenticator = Authenticator::new(&config.identity, reviewer.as_ref())?;
+        let reach = Reach::new(config, limits, cut)?;
+        let authenticator = Authenticator::new(&config.identity, reach.authentication().as_ref())?;
+        let authorization = reach.authorization();
+        let mode = config.identity.mode;
         Ok(Self {
             arrival: arrival(config, counters),
             recover: RecoverLayer::new(Arc::clone(counters)),
@@ -64,7 +64,7 @@ impl Parts {
             room,
             authenticator: Arc::new(authenticator),
             auditing,
-            impersonate: ImpersonateLayer::new(mode, reviewer.as_ref())?,
+            impersonate: ImpersonateLayer::new(mode, authorization.as_ref())?,
             reach,
         })
     }
@@ -90,10 +90,9 @@ impl Parts {
 ///
 /// The first thing with which a gateway would not start.
 pub fn check_identity(config: &GatewayConfig) -> Result<(), BindError> {
-    let mode = config.identity.mode;
     let (limits, cut) = (ForwardLimits::default(), CancellationToken::new());
-    let reach = Reach::new(&config.upstream, mode, limits, cut)?;
-    Authenticator::new(&config.identity, reach.reviewer().as_ref())?;
+    let reach = Reach::new(config, limits, cut)?;
+    Authenticator::new(&config.identity, reach.authentication().as_ref())?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use kubevigil_diagnostics::Severity;
 use kubevigil_gateway::identity::{IdentityConfig, KeySource};
-use kubevigil_gateway::{BindError, GatewayConfig, GatewayTls, check_identity};
+use kubevigil_gateway::{BindError, GatewayConfig, GatewayTls, check_delegate, check_identity};
 use kubevigil_kubeconfig::{Access, InCluster};
 use kubevigil_record::policy_file::{LoadedPolicy, PolicyError};
 use kubevigil_tls::{Authorities, ClientCertificates, ServerCredentials, ServerFiles};
@@ -105,6 +105,10 @@ impl Problems {
             self.of_tls(tls);
         }
         let identity = &gateway.identity;
+        for (setting, kubeconfig) in identity.delegates() {
+            let key = format!("gateway.identity.{setting}");
+            self.of(&key, check_delegate(kubeconfig));
+        }
         let front_proxy = identity.front_proxy.as_ref().map(|proxy| &proxy.ca);
         let authorities = [
             ("gateway.upstream.ca", upstream.ca.as_ref()),
@@ -202,6 +206,11 @@ fn files_read(options: &GateOptions) -> Vec<(&'static str, &Path)> {
     let files = files.into_iter();
     files
         .filter_map(|(what, file)| Some((what, file?.as_path())))
+        .chain(
+            identity
+                .delegates()
+                .map(|(_, file)| ("the kubeconfig of an API server", file)),
+        )
         .chain(files_of_identity(identity).map(|file| ("what users are recognised by", file)))
         .collect()
 }

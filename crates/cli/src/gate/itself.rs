@@ -9,12 +9,12 @@ use anyhow::bail;
 use kubevigil_gateway::Gateway;
 use url::{Host, Url};
 
-/// Refuses a gateway whose upstream is the address that it took, as far as its name shows it.
+/// Refuses a gateway whose upstream, or whom it asks about callers, is the address that it took, as far as its name shows it.
 pub(super) fn refuse(gateway: &Gateway) -> anyhow::Result<()> {
-    let server = gateway.upstream();
-    if !is_reached_at(server, gateway.address()) {
+    let mut servers = std::iter::once(gateway.upstream()).chain(gateway.delegates());
+    let Some(server) = servers.find(|server| is_reached_at(server, gateway.address())) else {
         return Ok(());
-    }
+    };
     bail!(
         "the API server's address, {}, is the gateway's own: requests would go round and round; if the kubeconfig is that of \
          the gateway's clients, give the gateway one that names the API server itself",

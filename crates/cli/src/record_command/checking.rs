@@ -29,7 +29,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Ok(Some(advice)) = gate.gateway.identity.check_front_proxy() {
         terminal::warn(&in_flags(advice));
     }
-    say_of_upstream(&gate.gateway.upstream);
+    say_of_upstream(&gate.gateway);
     say_of_policy(&gate.policy);
     let mut out = anstream::stdout().lock();
     for line in describe(settings) {
@@ -52,8 +52,8 @@ pub(super) fn check_files(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// What the start would warn of: that nobody verifies who the API server is, for instance.
-fn say_of_upstream(upstream: &UpstreamConfig) {
-    let warnings = upstream_warnings(upstream);
+fn say_of_upstream(gateway: &GatewayConfig) {
+    let warnings = upstream_warnings(gateway);
     if !warnings.is_empty() {
         terminal::say(render_text(&warnings, true).trim_end());
     }
@@ -76,15 +76,15 @@ pub(super) fn describe(settings: &Settings) -> Vec<String> {
     let GatewayConfig {
         upstream, identity, ..
     } = &settings.gate.gateway;
-    vec![
-        format!("requests go to {}", upstream_words(upstream)),
-        identity_words(identity),
-        format!(
-            "recorded by the policy {}: events go to {}",
-            settings.gate.policy.display(),
-            backends_words(&settings.gate.backends)
-        ),
-    ]
+    let requests = format!("requests go to {}", upstream_words(upstream));
+    let events = format!(
+        "recorded by the policy {}: events go to {}",
+        settings.gate.policy.display(),
+        backends_words(&settings.gate.backends)
+    );
+    let delegates = gate::delegate_words(identity);
+    let lines = std::iter::once(requests).chain(delegates);
+    lines.chain([identity_words(identity), events]).collect()
 }
 
 fn upstream_words(upstream: &UpstreamConfig) -> String {

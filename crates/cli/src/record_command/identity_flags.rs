@@ -1,6 +1,7 @@
 //! Who is recognised: kube-apiserver's flags as the gateway's configuration.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kubevigil_gateway::identity::{
     FrontProxyConfig, IdentityConfig, IdentityMode, KeySource, OidcConfig, ServiceAccountConfig,
@@ -19,6 +20,10 @@ pub(super) fn identity(
 ) -> IdentityConfig {
     let is_passed_on = mode == IdentityChoice::Passthrough;
     let client_ca = given(arguments.client_ca_file.as_deref()).filter(|_| !is_passed_on);
+    let authorization =
+        given(arguments.authorization_kubeconfig.as_deref()).filter(|_| !is_passed_on);
+    let authentication = given(arguments.authentication_kubeconfig.as_deref());
+    let authentication = authentication.filter(|_| asks_about_tokens(arguments));
     IdentityConfig {
         mode: match mode {
             IdentityChoice::Impersonate => IdentityMode::Impersonate,
@@ -32,8 +37,41 @@ pub(super) fn identity(
             audiences: arguments.api_audiences.clone(),
             ..TokenReviewConfig::default()
         }),
+        authentication_kubeconfig: authentication.map(Into::into),
+        authorization_kubeconfig: authorization.map(Into::into),
         anonymous: arguments.anonymous_auth,
     }
+}
+
+/// Whether an API server is asked whose tokens are, or for the keys of tokens.
+fn asks_about_tokens(arguments: &IdentityArgs) -> bool {
+    let verifies = !arguments.service_account_issuer.is_empty();
+    arguments.token_review || verifies && arguments.service_account_key_file.is_empty()
+}
+
+/// The flags of extension API servers that mean nothing here, since nobody would be asked, in the words of warnings.
+pub(super) fn never_asked(
+    arguments: &IdentityArgs,
+    mode: IdentityChoice,
+) -> impl Iterator<Item = &'static str> {
+    let is_given = |file: &Option<PathBuf>| given(file.as_deref()).is_some();
+    let authentication =
+        is_given(&arguments.authentication_kubeconfig) && !asks_about_tokens(arguments);
+    let authorization =
+        is_given(&arguments.authorization_kubeconfig) && mode == IdentityChoice::Passthrough;
+    let warnings = [
+        (
+            authentication,
+            "--authentication-kubeconfig: left out, since nobody is asked about tokens without --token-review",
+        ),
+        (
+            authorization,
+            "--authorization-kubeconfig: left out, since credentials are passed through and the API server itself decides who may \
+             impersonate whom; with --identity impersonate it counts",
+        ),
+    ];
+    let warnings = warnings.into_iter().filter(|(matters, _)| *matters);
+    warnings.map(|(_, warning)| warning)
 }
 
 /// The flags that mean nothing as long as credentials are passed through, in the words of a warning. They are in most command lines

@@ -199,9 +199,10 @@ fn check_upstream(arguments: &RecordArgs, kubeconfig: bool, url: bool, mistakes:
             "impersonate needs --upstream-kubeconfig: with --upstream the gateway has no credentials of its own",
         ),
         (
-            !(url && arguments.identity.token_review),
+            !(url && arguments.identity.token_review)
+                || given(arguments.identity.authentication_kubeconfig.as_deref()).is_some(),
             "token-review",
-            "needs --upstream-kubeconfig: with --upstream the gateway has no credentials to ask with",
+            "needs --upstream-kubeconfig, or --authentication-kubeconfig: with --upstream the gateway has no credentials to ask with",
         ),
     ];
     for (holds, flag, problem) in checks {
@@ -241,6 +242,8 @@ fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
         &arguments.identity,
         arguments.upstream.identity,
     ));
+    let never_asked = identity_flags::never_asked(&arguments.identity, arguments.upstream.identity);
+    warnings.extend(never_asked.map(str::to_owned));
     if let Some(warning) =
         identity_flags::never_looked_up(&arguments.identity, arguments.upstream.identity)
     {
@@ -328,6 +331,34 @@ mod tests {
         expected.drain_timeout_seconds = 15;
         expected.upstream.kubeconfig = Some("u".into());
         assert_eq!(config(""), serde_json::to_value(expected).unwrap());
+    }
+
+    #[test]
+    fn others_than_the_upstream_are_asked_where_something_is_asked() {
+        let asked = |line: &str| {
+            let files = "--authentication-kubeconfig=n --authorization-kubeconfig=z";
+            let config = config(&format!("{files} {line}"));
+            let identity = &config["identity"];
+            let keys = ["authentication_kubeconfig", "authorization_kubeconfig"];
+            keys.map(|key| identity[key].as_str().unwrap_or_default().to_owned())
+        };
+        let cases = [
+            ("", ["", ""]),
+            ("--token-review", ["n", ""]),
+            ("--service-account-issuer=i", ["n", ""]),
+            (
+                "--service-account-issuer=i --service-account-key-file=k",
+                ["", ""],
+            ),
+            ("--token-review --identity=impersonate", ["n", "z"]),
+            (
+                "--token-review --identity=impersonate --authorization-kubeconfig=",
+                ["n", ""],
+            ),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(asked(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use kubevigil_gateway::ConfigError;
 use crate::gate::Problem;
 
 /// Settings and their flags. Of two that begin alike, the longer one first.
-const FLAGS: [(&str, &str); 18] = [
+const FLAGS: [(&str, &str); 20] = [
     (
         "gateway.identity.mode is impersonate",
         "--identity is impersonate",
@@ -30,6 +30,14 @@ const FLAGS: [(&str, &str); 18] = [
         "--requestheader-client-ca-file",
     ),
     ("gateway.identity.token_review", "--token-review"),
+    (
+        "gateway.identity.authentication_kubeconfig",
+        "--authentication-kubeconfig",
+    ),
+    (
+        "gateway.identity.authorization_kubeconfig",
+        "--authorization-kubeconfig",
+    ),
     ("gateway.tls.certificate", "--tls-cert-file"),
     ("gateway.tls.key", "--tls-private-key-file"),
     ("gateway.listen", "--bind-address and --secure-port"),
@@ -94,6 +102,8 @@ pub(super) fn of_contradiction(error: &ConfigError) -> String {
             "request_timeout_seconds" => "--request-timeout must be at least 1s".to_owned(),
             _ => error.to_string(),
         },
+        // Flags that nobody would be asked by are left out with a warning.
+        ConfigError::NeverAsked { .. } => in_flags(&error.to_string()),
         ConfigError::Upstream(problem) => format!("--upstream: {problem}"),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use kubevigil_alerts::config::OutputConfig;
 
 use crate::config::{Config, SourcesConfig};
+use crate::gate;
 use crate::run::live_rules::Ruling;
 
 /// What is said, gathered while the configuration is still at hand.
@@ -18,6 +19,8 @@ pub(crate) struct Banner {
     stdin: bool,
     /// The scheme of the auditing gateway.
     record: Option<&'static str>,
+    /// Whom it asks about callers besides its upstream.
+    delegates: Vec<String>,
     outputs: Vec<String>,
 }
 
@@ -56,6 +59,10 @@ impl Banner {
                 Some(_) => "https",
                 None => "http",
             }),
+            delegates: record
+                .iter()
+                .flat_map(|record| gate::delegate_words(&record.gateway.identity))
+                .collect(),
             outputs: config.outputs.iter().map(describe).collect(),
         }
     }
@@ -106,6 +113,9 @@ impl Banner {
         }
         if let (Some(scheme), Some(address)) = (self.record, gate) {
             tracing::info!("auditing gateway on {scheme}://{address}");
+            for line in &self.delegates {
+                tracing::info!("{line}");
+            }
         }
         if !self.files.is_empty() {
             tracing::info!("following {}", self.files.join(", "));

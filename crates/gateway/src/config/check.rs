@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{GatewayConfig, UpstreamConfig};
+use crate::identity::{AUTHENTICATION_KUBECONFIG, AUTHORIZATION_KUBECONFIG, IdentityMode};
 
 /// A setting that cannot work, or that nobody can mean.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -24,6 +25,14 @@ pub enum ConfigError {
          requests; set gateway.tls, or listen on 127.0.0.1"
     )]
     PlainHttp(SocketAddr),
+    /// An API server that would never be asked.
+    #[error("gateway.identity.{setting} {problem}")]
+    NeverAsked {
+        /// The setting's name.
+        setting: &'static str,
+        /// What it needs.
+        problem: &'static str,
+    },
     /// Certificates of clients without TLS.
     #[error("gateway.identity.{0} needs gateway.tls: clients present certificates over HTTPS only")]
     CertificatesWithoutTls(&'static str),
@@ -46,6 +55,7 @@ impl GatewayConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_limits()?;
         self.upstream.check()?;
+        self.check_delegates()?;
         let others_reach_it = !self.listen.ip().is_loopback();
         if self.tls.is_none() {
             if others_reach_it {
@@ -72,6 +82,25 @@ impl GatewayConfig {
             Some((setting, _)) => Err(ConfigError::CertificatesWithoutTls(setting)),
             None => Ok(()),
         }
+    }
+
+    fn check_delegates(&self) -> Result<(), ConfigError> {
+        let identity = &self.identity;
+        let (setting, problem) = if identity.authentication_kubeconfig.is_some()
+            && !identity.asks_about_tokens()
+        {
+            let problem = "is of no use without token_review, or service_accounts with keys of the upstream: nothing is asked about tokens";
+            (AUTHENTICATION_KUBECONFIG, problem)
+        } else if identity.authorization_kubeconfig.is_some()
+            && identity.mode == IdentityMode::Passthrough
+        {
+            let problem = "is of no use in mode passthrough, in which the upstream itself decides who may impersonate whom: leave it out, or \
+                           set mode to impersonate";
+            (AUTHORIZATION_KUBECONFIG, problem)
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::NeverAsked { setting, problem })
     }
 
     fn check_limits(&self) -> Result<(), ConfigError> {
@@ -225,6 +254,40 @@ mod tests {
             let json = format!(
                 r#"{{"upstream": {{"in_cluster": true}}, {settings}, "identity": {{{identity}}}}}"#
             );
+            let error = check(&json).err().map(|error| error.to_string());
+            let error = error.unwrap_or_default();
+            assert!(error.contains(expected), "{json} says {error:?}");
+            assert_eq!(error.is_empty(), expected.is_empty(), "{json} says {error}");
+        }
+    }
+
+    #[test]
+    fn whom_nobody_would_ask_is_refused() {
+        let cases = [
+            (
+                r#""authentication_kubeconfig": "k""#,
+                "without token_review",
+            ),
+            (
+                r#""authentication_kubeconfig": "k", "token_review": {}"#,
+                "",
+            ),
+            (
+                r#""authentication_kubeconfig": "k", "service_accounts": {"issuers": ["i"]}"#,
+                "",
+            ),
+            (
+                r#""authorization_kubeconfig": "k""#,
+                "set mode to impersonate",
+            ),
+            (
+                r#""authorization_kubeconfig": "k", "mode": "impersonate""#,
+                "",
+            ),
+        ];
+        for (identity, expected) in cases {
+            let json =
+                format!(r#"{{"upstream": {{"in_cluster": true}}, "identity": {{{identity}}}}}"#);
             let error = check(&json).err().map(|error| error.to_string());
             let error = error.unwrap_or_default();
             assert!(error.contains(expected), "{json} says {error:?}");

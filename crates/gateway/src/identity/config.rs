@@ -1,10 +1,13 @@
 //! How the gateway finds out who asks. The doc comments are the user's reference.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) const AUTHENTICATION_KUBECONFIG: &str = "authentication_kubeconfig";
+pub(crate) const AUTHORIZATION_KUBECONFIG: &str = "authorization_kubeconfig";
 
 /// Who may ask, and how the upstream learns who asks.
 ///
@@ -28,6 +31,12 @@ pub struct IdentityConfig {
     /// Tokens that nothing above knows are put to the upstream, which says whose they are. The gateway's own credentials need
     /// the right to create `tokenreviews` (cluster role `system:auth-delegator`).
     pub token_review: Option<TokenReviewConfig>,
+    /// A kubeconfig of the API server that is asked about tokens (`token_review`, keys from `upstream`) instead of the upstream. Extension
+    /// API servers serve neither; they know such a server by `--authentication-kubeconfig`. Read again when it changes.
+    pub authentication_kubeconfig: Option<PathBuf>,
+    /// A kubeconfig of the API server that is asked who may impersonate whom instead of the upstream (`--authorization-kubeconfig` of
+    /// extension API servers). Read again when it changes. Only with mode `impersonate`; in `passthrough` the upstream decides.
+    pub authorization_kubeconfig: Option<PathBuf>,
     /// Whether requests without credentials are let through as `system:anonymous`. The upstream may still refuse them.
     pub anonymous: bool,
 }
@@ -179,6 +188,29 @@ impl IdentityConfig {
             || self.token_review.is_some()
             || !self.oidc.is_empty()
     }
+
+    /// Those that are asked about callers instead of the upstream: setting and kubeconfig.
+    pub fn delegates(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let authentication = self.authentication_delegate().into_iter();
+        authentication.chain(self.authorization_delegate())
+    }
+
+    pub(crate) fn authentication_delegate(&self) -> Option<(&'static str, &Path)> {
+        let kubeconfig = self.authentication_kubeconfig.as_deref()?;
+        Some((AUTHENTICATION_KUBECONFIG, kubeconfig))
+    }
+
+    pub(crate) fn authorization_delegate(&self) -> Option<(&'static str, &Path)> {
+        let kubeconfig = self.authorization_kubeconfig.as_deref()?;
+        Some((AUTHORIZATION_KUBECONFIG, kubeconfig))
+    }
+
+    /// Whether some API server is asked about tokens.
+    pub fn asks_about_tokens(&self) -> bool {
+        let accounts = self.service_accounts.iter().map(|accounts| &accounts.keys);
+        let mut keys = accounts.chain(self.oidc.iter().map(|oidc| &oidc.keys));
+        self.token_review.is_some() || keys.any(|keys| *keys == KeySource::Upstream)
+    }
 }
 
 impl Default for IdentityConfig {
@@ -190,6 +222,8 @@ impl Default for IdentityConfig {
             service_accounts: None,
             oidc: Vec::new(),
             token_review: None,
+            authentication_kubeconfig: None,
+            authorization_kubeconfig: None,
             anonymous: true,
         }
     }

@@ -38,7 +38,7 @@ pub enum ReviewError {
     #[error("the gateway's credentials cannot be had: {0}")]
     Credentials(String),
     /// It refused; 401 and 403 mean that the gateway lacks rights.
-    #[error("answered {status} to {path}")]
+    #[error("answered {status} to {path}{}", advice(*status, path))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -51,6 +51,20 @@ pub enum ReviewError {
     /// The answer is not what was asked for.
     #[error("answered something else than was asked for: {0}")]
     Unreadable(String),
+}
+
+/// What to do about an API server that does not know the question.
+fn advice(status: u16, path: &str) -> &'static str {
+    match path.rsplit('/').next() {
+        _ if status != 404 => "",
+        Some("tokenreviews" | "jwks") => {
+            ", so it cannot be asked, as extension API servers cannot; name one that can (--authentication-kubeconfig)"
+        }
+        Some("subjectaccessreviews") => {
+            ", so it cannot be asked, as extension API servers cannot; name one that can (--authorization-kubeconfig)"
+        }
+        _ => "",
+    }
 }
 
 /// Reads an answer whole, if it is not too long.

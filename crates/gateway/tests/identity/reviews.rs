@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kubevigil_gateway::identity::{Authenticator, IdentityConfig, TokenReviewConfig};
+use kubevigil_gateway::identity::{Authenticator, IdentityConfig, ReviewError, TokenReviewConfig};
 use serde_json::{Value, json};
 
 use crate::authority::{Authority, stranger};
@@ -229,4 +229,34 @@ async fn an_upstream_out_of_reach_recognises_nobody() {
     upstream.address = address.to_string();
     let authenticator = asking(&config(|_| {}), &upstream.reviewer());
     assert_eq!(judged(&authenticator, "jane").await, "401");
+}
+
+#[test]
+fn who_serves_no_reviews_is_told_apart_from_who_refuses() {
+    let said = |status: u16, path: &str| {
+        let path = path.to_owned();
+        ReviewError::Refused { status, path }.to_string()
+    };
+    let cases = [
+        (403, "/apis/authentication.k8s.io/v1/tokenreviews", ""),
+        (
+            404,
+            "/apis/authentication.k8s.io/v1/tokenreviews",
+            "--authentication-kubeconfig",
+        ),
+        (404, "/openid/v1/jwks", "--authentication-kubeconfig"),
+        (
+            404,
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+            "--authorization-kubeconfig",
+        ),
+        (404, "/elsewhere", ""),
+    ];
+    for (status, path, advice) in cases {
+        let said = said(status, path);
+        let (start, rest) = said.split_at(format!("answered {status} to {path}").len());
+        assert_eq!(start, format!("answered {status} to {path}"));
+        assert!(rest.contains(advice), "{said}");
+        assert_eq!(rest.is_empty(), advice.is_empty(), "{said}");
+    }
 }

@@ -11,6 +11,7 @@
 #[path = "../upstream/authority.rs"]
 mod authority;
 mod client;
+mod delegates;
 mod gateway;
 mod kubectl;
 mod parity;

@@ -77,6 +77,13 @@ pub(crate) struct IdentityArgs {
     /// Ask the API server whose a token is (TokenReview), with the gateway's credentials. A good answer is kept for two minutes.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = go::boolean)]
     pub(crate) token_review: bool,
+    /// A kubeconfig of the API server that --token-review asks instead, and that is asked for the keys of service accounts' tokens. An
+    /// extension API server cannot be asked: give it the same file as there.
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
+    pub(crate) authentication_kubeconfig: Option<PathBuf>,
+    /// A kubeconfig of the API server that is asked instead who may impersonate whom, with --identity impersonate.
+    #[arg(long, value_name = "FILE", value_parser = go::path())]
+    pub(crate) authorization_kubeconfig: Option<PathBuf>,
     /// Authorities of client certificates: the common name is the user, organisations are groups.
     #[arg(long, value_name = "FILE", value_parser = go::path())]
     pub(crate) client_ca_file: Option<PathBuf>,

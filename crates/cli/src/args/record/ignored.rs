@@ -1,6 +1,6 @@
 //! The flags of kube-apiserver that mean nothing to a gateway: accepted, so that a whole command line can be pasted, and ignored.
 //!
-//! Names are those of 1.36 and, marked by a comment, of earlier versions. Which of them are switches matters: a switch never takes the
+//! Names are those of 1.36 and, marked by comments, of extension API servers and of earlier versions. Which of them are switches matters: a switch never takes the
 //! next word as its value.
 
 /// Flags with a value.
@@ -103,6 +103,8 @@ pub(super) const WITH_VALUE: &[&str] = &[
     "v",
     "vmodule",
     "watch-cache-sizes",
+    // Of extension API servers.
+    "authorization-always-allow-paths",
     // Earlier versions.
     "address",
     "basic-auth-file",
@@ -148,6 +150,9 @@ pub(super) const SWITCHES: &[&str] = &[
     "shutdown-send-retry-after",
     "version",
     "watch-cache",
+    // Of extension API servers.
+    "authentication-skip-lookup",
+    "authentication-tolerate-lookup-failure",
     // Earlier versions.
     "add-dir-header",
     "alsologtostderr",
