@@ -153,7 +153,7 @@ pub(crate) enum RulesCommand {
 /// Report every mistake in rule files.
 ///
 /// The files are loaded in the given order, one after the other, as Falco does: later ones may refer to earlier ones. They stand
-/// alone unless `--with-default-rules` puts the built-in rules before them, as `scan` and `run` do.
+/// alone unless `--with-default-rules` puts the default rules before them, as `scan` and `run` do.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   kubevigil rules check my-rules.yaml
@@ -165,7 +165,7 @@ pub(crate) struct CheckArgs {
     /// Rule files and folders of rule files (.yaml, .yml), in loading order.
     #[arg(required = true, value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
-    /// Load the built-in rules first, for files that use their macros and lists or change their rules.
+    /// Load the default rules first, for files that use their macros and lists or change their rules.
     #[arg(long)]
     pub(crate) with_default_rules: bool,
     /// What to print; JSON is one object a file.
@@ -215,7 +215,7 @@ pub(crate) struct RuleArgs {
     /// order after the default rules.
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) rules: Vec<PathBuf>,
-    /// Leave the built-in rules out.
+    /// Leave the default rules out.
     #[arg(long)]
     pub(crate) no_default_rules: bool,
     /// Report the first rule that matches an event, or every one.
@@ -224,7 +224,7 @@ pub(crate) struct RuleArgs {
     /// Leave out rules less urgent than this.
     #[arg(long, value_name = "PRIORITY", default_value = "debug", ignore_case = true, value_parser = priorities())]
     pub(crate) min_priority: Priority,
-    /// How much to hear from the built-in rules: only what is always worth a look, what a team that reads alerts every day wants, or
+    /// How much to hear from the default rules: only what is always worth a look, what a team that reads alerts every day wants, or
     /// everything. Rules without a profile take part in all three.
     #[arg(long, value_enum, default_value_t = Profile::Standard, hide_possible_values = true, value_name = "quiet|standard|paranoid")]
     pub(crate) profile: Profile,

@@ -100,13 +100,13 @@ pub(crate) enum From {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RulesConfig {
-    /// Whether the built-in rules run.
+    /// Whether the default rules run.
     pub(crate) default_rules: bool,
-    /// Rule files and folders of rule files (.yaml, .yml, sorted by path), loaded in this order after the built-in ones.
+    /// Rule files and folders of rule files (.yaml, .yml, sorted by path), loaded in this order after the default ones.
     pub(crate) files: Vec<PathBuf>,
     /// Report the first rule that matches an event, or every one.
     pub(crate) matching: MatchingConfig,
-    /// How much to hear from rules that name a profile, as the built-in ones do: quiet, standard or paranoid.
+    /// How much to hear from rules that name a profile, as the default ones do: quiet, standard or paranoid.
     pub(crate) profile: Profile,
     /// Rules less urgent than this do not run: emergency, alert, critical, error, warning, notice, informational, debug.
     #[serde(with = "priority")]

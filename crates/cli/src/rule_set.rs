@@ -31,7 +31,7 @@ pub(crate) use standing::{ListedRule, Standing};
 /// Which rules to load, and which of them take part.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleChoice {
-    /// Whether the built-in rules come first.
+    /// Whether the default rules come first.
     pub(crate) default_rules: bool,
     /// Files and folders, in loading order.
     pub(crate) files: Vec<PathBuf>,
@@ -102,7 +102,7 @@ impl RuleSet {
         Ok(())
     }
 
-    /// What became of the files that the user named, in their order. The built-in ones are in it only when they are broken: what they
+    /// What became of the files that the user named, in their order. The default ones are in it only when they are broken: what they
     /// define for others to use is no mistake.
     pub(crate) fn reports(&self) -> impl Iterator<Item = &FileReport> {
         let reports = self.files.iter().map(|(_, report)| report);

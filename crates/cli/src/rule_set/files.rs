@@ -39,7 +39,7 @@ impl RuleFile {
     }
 }
 
-/// The built-in rule files, sorted by path.
+/// The default rule files, sorted by path.
 pub(super) fn default_files() -> Vec<RuleFile> {
     let mut names: Vec<_> = DefaultRules::iter().collect();
     names.sort();

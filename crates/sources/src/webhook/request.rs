@@ -181,9 +181,9 @@ impl Service {
     }
 }
 
-/// What the person who reads the log can do.
-fn advice(refusal: &Refusal) -> &str {
-    match refusal {
+/// What the person who reads the log can do, if anything.
+fn advice(refusal: &Refusal) -> Option<&str> {
+    Some(match refusal {
         Refusal::TooLarge(_) => {
             "the body is lost after five tries of its sender: raise webhook.max_body_bytes, or lower the API server's \
              --audit-webhook-batch-max-size or --audit-webhook-truncate-max-batch-size"
@@ -196,8 +196,8 @@ fn advice(refusal: &Refusal) -> &str {
         }
         Refusal::Memory => "raise webhook.max_memory_bytes if this lasts",
         Refusal::Storage(reason) => reason,
-        _ => "",
-    }
+        _ => return None,
+    })
 }
 
 fn without_slash(path: &str) -> &str {
