@@ -78,6 +78,8 @@ pub(super) fn decodes_body(status: &ResponseStatus, verb: &str) -> bool {
     let message = status.message.as_str();
     match status.code {
         401 | 405 | 406 | 413 | 415 => false,
+        // The server's time-out, and a gateway's lost connection, come whenever they like: the body may be carried out all the same.
+        502 | 504 => true,
         400 | 403 | 429 | 500.. if message.is_empty() => false,
         400 => !is_of_a_filter(message) && (verb == "patch" || !is_of_the_decoder(message)),
         403 => !is_denied_by_authorizer(message),

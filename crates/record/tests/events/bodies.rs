@@ -225,6 +225,8 @@ const REFUSALS: &[(&str, u16, Option<&str>, &str, bool)] = &[
         true,
     ),
     ("POST", 500, None, "{}", false),
+    ("POST", 502, None, "{}", true),
+    ("POST", 504, None, "{}", true),
     (
         "POST",
         500,
