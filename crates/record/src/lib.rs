@@ -66,7 +66,7 @@
 //! - U+FFFD in texts is always written as an escape;
 //! - paths with `.` or `..` as a segment are refused with 400 by the gateway, where a server has its own reasons to refuse them;
 //! - a gateway that asks in the names of others says in its own words why an impersonation is refused;
-//! - YAML, CBOR and protobuf are read as JSON ([`kubevigil_media`]), YAML as go-yaml 2 does;
+//! - YAML, CBOR and protobuf are read as JSON ([`kubevigil_media`]), YAML as go-yaml 2 does, and in the order in which it came;
 //! - a body beyond the limits of memory, or that cannot be read, is left out, and the event marked with `audit.k8s.io/truncated`.
 //!
 //! An aggregated API records no bodies at the aggregator; a gateway cannot tell one from a built-in API and records them.

@@ -167,6 +167,9 @@ fn put_beside(sent: &[&Listed], genuine: &[Event], ours: &[Event], live: &Live) 
         for (event, ours) in genuine.iter_mut().zip(&ours) {
             without_the_gateway(event, ours, live);
             older::renew(event, ours, live.minor);
+            if listed.label == "yaml" {
+                as_in_yaml(event, ours);
+            }
         }
         let case = Case {
             listed,
@@ -176,6 +179,16 @@ fn put_beside(sent: &[&Listed], genuine: &[Event], ours: &[Event], live: &Live) 
         outcome.compare(&case, &genuine.iter().collect::<Vec<_>>(), &ours);
     }
     outcome
+}
+
+/// An answer in YAML has its members sorted, and is recorded so; the server records it in the order of its JSON.
+fn as_in_yaml(event: &mut Event, ours: &Event) {
+    if let (Some(object), true) = (
+        ours.raw("responseObject"),
+        event.get("responseObject") == ours.get("responseObject"),
+    ) {
+        event.set("responseObject", object.to_owned());
+    }
 }
 
 /// Makes of the server's event what it would be without the gateway between.
