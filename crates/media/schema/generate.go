@@ -6,7 +6,8 @@
 // Kubernetes version, and writes `kinds` and `messages` into the folder. `src/protobuf/schema.rs` explains their lines.
 //
 // What stands in the folder already stays: run it with the newest version into an empty folder, and then with older versions,
-// which add the kinds and the fields that were removed since. What is there now is of 1.36.4 and 1.20.2.
+// which add the kinds that were removed since. What is there now is of 1.36.4 and 1.20.2. Fields that were removed are not
+// added: a newer server steps over whatever stands there, so that to expect something there could hide a body.
 package main
 
 import (
@@ -89,7 +90,9 @@ func writeMessages() {
 		}
 	}
 	for message, lines := range messages {
-		all[message] = merged(all[message], lines)
+		if _, isKnown := all[message]; !isKnown {
+			all[message] = lines
+		}
 	}
 	lines := []string{}
 	for _, message := range slices.Sorted(maps.Keys(all)) {
@@ -97,26 +100,6 @@ func writeMessages() {
 		lines = append(lines, all[message]...)
 	}
 	write("messages", lines)
-}
-
-// merged are the fields, and of the older ones those that were removed since, each behind the one that it stood behind.
-func merged(fields, older []string) []string {
-	if fields == nil {
-		return older
-	}
-	place := 0
-	for _, line := range older {
-		number, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		at := slices.IndexFunc(fields, func(line string) bool { return strings.HasPrefix(line, "  "+number+" ") || line == "  "+number })
-		switch {
-		case at >= 0:
-			place = at + 1
-		case strings.Contains(line, " omitempty"):
-			fields = slices.Insert(fields, place, line)
-			place++
-		}
-	}
-	return fields
 }
 
 // read gives the lines of a file; none if there is no such file.

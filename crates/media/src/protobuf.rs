@@ -13,7 +13,7 @@
 //!
 //! Known differences from the server's JSON:
 //! - Quantities keep the spelling that they came with. Go's clients send the canonical one.
-//! - The types are those of 1.36.4, with kinds and fields that were removed since 1.20. An older server does not write members that
+//! - The types are those of 1.36.4, with the kinds that were removed since 1.20. An older server does not write members that
 //!   came later and are never left out (`availableReplicas` of a StatefulSet), and writes `"creationTimestamp":null` where there is none.
 //! - The claim templates of a StatefulSet have no kind and version: the server puts them there, they are not on the wire.
 //! - Raw JSON that is no JSON is a text in base64; Go fails to write such an object.
