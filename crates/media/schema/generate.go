@@ -54,7 +54,7 @@ func main() {
 		}
 		describe(kind)
 		version := gvk.GroupVersion().String()
-		if isOptions(kind) {
+		if isUnversioned(kind) {
 			version = "*"
 		}
 		kinds = append(kinds, fmt.Sprintf("%s %s %s", version, gvk.Kind, name(kind)))
@@ -111,9 +111,11 @@ func read(file string) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// isOptions tells whether the type is registered in every group version, such as DeleteOptions.
-func isOptions(t reflect.Type) bool {
-	return name(t) == "meta/v1."+t.Name() && strings.HasSuffix(t.Name(), "Options") && t.Name() != "TableOptions"
+// isUnversioned tells whether the type is known in every group version, such as DeleteOptions and Status.
+func isUnversioned(t reflect.Type) bool {
+	isOptions := strings.HasSuffix(t.Name(), "Options") && t.Name() != "TableOptions"
+	isUnversioned, _ := scheme.Scheme.IsUnversioned(reflect.New(t).Interface().(runtime.Object))
+	return name(t) == "meta/v1."+t.Name() && (isOptions || isUnversioned)
 }
 
 func write(file string, lines []string) {

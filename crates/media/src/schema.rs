@@ -2,7 +2,7 @@
 //!
 //! `schema/generate.go` reads this from Go's own types and writes two files, which are part of the program:
 //!
-//! - `kinds`: `apiVersion kind message` in each line. The options of requests are known in every version: `*`.
+//! - `kinds`: `apiVersion kind message` in each line. What is known in every version, such as the options of requests, has `*`.
 //! - `messages`: the name of a message, and below it its fields, in the order in which Go writes them:
 //!   `number name type`, then `omitempty` or `omitzero` as the field's tag has it. The name `*` is an embedded struct: a message
 //!   on the wire, whose members stand in the JSON object itself. Before the type stands `?` for a pointer, `[]` for a list, `{}` for

@@ -37,9 +37,7 @@ impl Schema {
             (None, Some((default, _))) => default.api_version.as_bytes(),
             (None, None) => b"",
         };
-        // The list of API versions has no version of its own, and is known as one of the core group.
-        let known_as = if version.is_empty() { b"v1" } else { version };
-        Some((self.kind(known_as, kind)?, version))
+        Some((self.kind(version, kind)?, version))
     }
 
     fn expected(&self, expected: Expected<'_>) -> Option<Kind> {
