@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use kubevigil_audit::event::Level;
 
+use super::impersonation::is_proxied;
 use super::outcome::{Answer, decodes_body};
 use super::subject::Subject;
 use super::{Audit, REQUEST_BODY_LIMIT};
@@ -64,9 +65,13 @@ impl Audit {
     }
 
     /// The whole body of the answer as JSON, without its transfer and content encodings. Anything but an API object is left out.
+    ///
+    /// What a pod behind `proxy` answers is no word of the server's, and the server records its code only. The refusals of the server
+    /// itself look like a pod that says the same, so they are recorded.
     pub fn response_body(&mut self, body: &[u8]) {
         if self.response_body_limit() >= body.len() {
-            self.answer = Answer::read(body, self.decision.omit_managed_fields);
+            let answer = Answer::read(body, self.decision.omit_managed_fields);
+            self.answer = answer.filter(|answer| answer.is_failure() || !is_proxied(&self.event));
         }
     }
 

@@ -18,6 +18,12 @@ pub(super) fn is_denied(status: &ResponseStatus, event: &AuditEvent) -> bool {
     }
 }
 
+/// Whether a pod, a service or a node may have answered.
+pub(super) fn is_proxied(event: &AuditEvent) -> bool {
+    let object = event.object_ref.as_ref();
+    event.verb == "proxy" || object.is_some_and(|object| object.subresource == "proxy")
+}
+
 /// Whether nobody but the API server itself can have answered, and the names that it puts into messages without quotes
 /// are words.
 fn is_answered_by_server(event: &AuditEvent) -> bool {
@@ -26,9 +32,8 @@ fn is_answered_by_server(event: &AuditEvent) -> bool {
     };
     let group = object.api_group.as_str();
     let is_own_group = !group.contains('.') || group.ends_with(".k8s.io");
-    let is_proxied = event.verb == "proxy" || object.subresource == "proxy";
     let is_word = |text: &str| !text.contains([' ', '"', '\\']);
-    is_own_group && !is_proxied && is_word(&object.resource) && is_word(group)
+    is_own_group && !is_proxied(event) && is_word(&object.resource) && is_word(group)
 }
 
 /// `users "bob" is forbidden: User "jane" cannot impersonate resource "users" …`; the same with `impersonate-on:…`.

@@ -43,6 +43,12 @@ impl Answer {
         })
     }
 
+    /// Whether it says in the server's form that something went wrong.
+    pub(super) fn is_failure(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.status == "Failure")
+    }
+
     /// When the client accepts none of the formats of API objects, the server writes its refusal, in JSON, without its audit looking on.
     /// A handler with formats of its own names those, and its refusal is recorded.
     pub(super) fn is_unnegotiated(&self, code: u16) -> bool {

@@ -269,6 +269,29 @@ fn bodies_that_the_server_never_decoded_are_left_out() {
 }
 
 #[test]
+fn a_pod_behind_proxy_says_nothing_in_the_servers_name() {
+    let fine = r#"{"kind":"Status","apiVersion":"v1","status":"Success","message":"all fine"}"#;
+    let refusal = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound"}"#;
+    let proxied = format!("{POD}/proxy/x");
+    let cases = [
+        (proxied.as_str(), fine, ""),
+        (proxied.as_str(), CREATED, ""),
+        (proxied.as_str(), refusal, "response"),
+        (POD, fine, "response"),
+    ];
+    for (target, answer, expected) in cases {
+        let steps = ["start=500", &format!("answer={answer}"), "complete"];
+        let rules = "rules: [{level: RequestResponse}]";
+        let found = events(rules, "GET", target, Some("jane"), &steps);
+        let last = found.last().unwrap();
+        assert_eq!(bodies(last), expected, "{target} {answer}");
+        let status = last.response_status.as_ref().unwrap();
+        assert_eq!(status.code, 500);
+        assert_eq!(status.status.is_empty(), expected.is_empty(), "{answer}");
+    }
+}
+
+#[test]
 fn managed_fields_are_left_out_of_objects_and_not_of_patches() {
     for (method, target, kept) in [("POST", PODS, false), ("PATCH", POD, true)] {
         let steps = [
