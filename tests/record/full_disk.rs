@@ -1,6 +1,11 @@
 //! A disk that runs full: requests fail rather than go unrecorded.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use crate::backends::READS_BY_JANE;
 use crate::daemon::Daemon;
@@ -89,4 +94,39 @@ fn a_daemon_whose_journal_is_full_lets_requests_fail() {
     daemon.until("/readyz 200", |daemon| daemon.get("/readyz").status == 200);
     daemon.terminate();
     assert!(setup.alerts().ids().len() >= answered.len());
+}
+
+#[test]
+fn what_the_gateway_cannot_say_of_itself_harms_no_request() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let place = Place::new()
+        .with_log()
+        .with(&[&format!("--secure-port={port}")]);
+    // Standard error as it is on a full disk.
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command();
+    let mut gateway = command.stdout(Stdio::null()).stderr(full).spawn().unwrap();
+    let connected = (0..1000).find_map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok();
+        // As long as nobody listens, a connection may be made to itself.
+        client.filter(|client| client.local_addr().unwrap() != client.peer_addr().unwrap())
+    });
+    let answer = connected.map(|mut client| {
+        let request = b"GET /version HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n";
+        client
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        client.write_all(request).unwrap();
+        let mut answer = [0; 8];
+        let _ = client.read_exact(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    });
+    let _ = gateway.kill();
+    gateway.wait().unwrap();
+    let answer = answer.expect("it listens");
+    assert_eq!(answer, "HTTP/1.1");
+    place.events(1);
 }
