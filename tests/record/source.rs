@@ -49,6 +49,31 @@ fn an_attack_through_the_gateway_raises_an_alert() {
 }
 
 #[test]
+fn another_api_server_can_be_asked_about_tokens() {
+    let (upstream, reviewing) = (Upstream::start(), Upstream::start());
+    let mut setup = setup(&upstream, "");
+    let server = format!("http://{}", reviewing.address);
+    setup.write("reviewing.yaml", &kubeconfig(&server));
+    let asked = format!(
+        "token_review: {{}}, authentication_kubeconfig: {}",
+        setup.path("reviewing.yaml").display()
+    );
+    setup.sources = setup.sources.replace("token_review: {}", &asked);
+    let daemon = setup.start();
+    let path = "/api/v1/namespaces/dev/secrets/db";
+    let answer = Client::connect(&daemon).ask("jane", "GET", path, "");
+    assert_eq!(answer.status, 200);
+    assert_eq!(upstream.targets(), [path]);
+    let reviews = ["/apis/authentication.k8s.io/v1/tokenreviews"];
+    assert_eq!(reviewing.targets(), reviews);
+    let log = daemon.terminate();
+    assert!(
+        log.contains("questions about tokens go to the API server of"),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_policy_that_leaves_a_rule_without_events_is_said_after_the_start() {
     let upstream = Upstream::start();
     let mut setup = setup(&upstream, "");

@@ -94,6 +94,12 @@ impl Upstream {
             .filter(|asked| !asked.target.contains("tokenreviews"))
             .collect()
     }
+
+    /// The targets of all that it was asked.
+    pub(crate) fn targets(&self) -> Vec<String> {
+        let all = self.asked.lock().unwrap();
+        all.iter().map(|asked| asked.target.clone()).collect()
+    }
 }
 
 fn serve(stream: Box<dyn Wire>, keep: &Mutex<Vec<Asked>>) -> Option<()> {

@@ -93,8 +93,8 @@ fn check_references(config: &Config, read: &mut ConfigReport) {
     }
 }
 
-/// Looks at what the auditing gateway reads and writes: policy, certificates, kubeconfigs with what they warn of, the log. The daemon's own folder is left to
-/// its start, which has its own rights.
+/// Looks at what the auditing gateway reads and writes: policy, certificates, kubeconfigs with what they warn of, the log. The
+/// daemon's own folder is left to its start, which has its own rights.
 fn check_recording(record: &RecordConfig, read: &mut ConfigReport) {
     let options = record.gate_options(None);
     for Problem { key, text } in gate::check_files(&options) {
