@@ -7,7 +7,7 @@ use crate::number::float;
 ///
 /// Everything that is longer is refused before memory is taken for it.
 #[derive(Debug)]
-pub struct Json {
+pub(crate) struct Json {
     text: Vec<u8>,
     limit: usize,
 }
@@ -15,11 +15,11 @@ pub struct Json {
 /// The text would be longer than its limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the JSON would be too long")]
-pub struct TooLong;
+pub(crate) struct TooLong;
 
 impl Json {
     /// Empty, and never longer than this.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             text: Vec::new(),
             limit,
@@ -31,7 +31,7 @@ impl Json {
     /// # Errors
     ///
     /// When there is no room for it; then nothing is added.
-    pub fn raw(&mut self, text: &[u8]) -> Result<(), TooLong> {
+    pub(crate) fn raw(&mut self, text: &[u8]) -> Result<(), TooLong> {
         if text.len() > self.limit - self.text.len() {
             return Err(TooLong);
         }
@@ -49,7 +49,7 @@ impl Json {
     /// # Errors
     ///
     /// When there is no room for it.
-    pub fn string(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+    pub(crate) fn string(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
         self.raw(b"\"")?;
         for chunk in bytes.utf8_chunks() {
             self.escaped(chunk.valid())?;
@@ -86,7 +86,7 @@ impl Json {
     }
 
     /// The text.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.text
     }
 

@@ -10,7 +10,6 @@
 //! | [`to_json`], [`to_json_of`] | the JSON of a body, up to a limit |
 //! | [`merged`] | a JSON body with members that stand there several times, as the server reads it |
 //! | [`Expected`] | what the request says of the object, where the body leaves it out |
-//! | [`Json`] | the text that is written, which never grows beyond its limit |
 //! | [`Unreadable`] | why there is none |
 //!
 //! Each format is a module. None builds a tree: JSON is written while the body is read (YAML, CBOR), or after one pass has noted where
@@ -42,11 +41,12 @@ mod schema;
 mod yaml;
 
 pub use crate::format::Format;
-pub use crate::json::{Json, TooLong};
 pub use crate::repeated::merged;
 pub use crate::schema::Expected;
 
 use std::borrow::Cow;
+
+use crate::json::{Json, TooLong};
 
 /// Why a body has no JSON form here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
