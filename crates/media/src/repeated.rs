@@ -22,7 +22,7 @@ use crate::schema::{Expected, Schema};
 
 /// The JSON body of a create or update request as the server reads it, if an object in it has a key twice and its kind is built
 /// in; otherwise nothing, and the body is right as it is.
-pub fn merged(body: &[u8], expected: Option<Expected<'_>>) -> Option<Vec<u8>> {
+pub fn merged(body: &[u8], expected: Expected<'_>) -> Option<Vec<u8>> {
     if !scan::repeats_a_key(body) {
         return None;
     }
@@ -30,7 +30,7 @@ pub fn merged(body: &[u8], expected: Option<Expected<'_>>) -> Option<Vec<u8>> {
     let members = merge::members(&text)?;
     let [api_version, kind] = ["apiVersion", "kind"].map(|name| text_of(&members, name));
     let schema = Schema::get();
-    let resolved = schema.resolve(api_version.as_bytes(), kind.as_bytes(), expected);
+    let resolved = schema.resolve(api_version.as_bytes(), kind.as_bytes(), Some(expected));
     let message = schema.message(resolved?.0.message).ok()?;
     let object: Object<'_> = object(schema, message, &text)?;
     let mut json = Json::new(usize::MAX);

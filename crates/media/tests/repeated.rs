@@ -67,7 +67,7 @@ const POD: Expected<'_> = Expected {
 #[test]
 fn repeated_members_are_read_over_each_other() {
     for (body, expected) in CASES {
-        let merged = merged(body.as_bytes(), Some(POD));
+        let merged = merged(body.as_bytes(), POD);
         let text = merged.map(|text| String::from_utf8_lossy(&text).into_owned());
         assert_eq!(text.as_deref(), Some(expected), "{body}");
     }
@@ -83,6 +83,6 @@ fn other_bodies_are_left_as_they_are() {
         "",
     ];
     for body in bodies {
-        assert_eq!(merged(body.as_bytes(), Some(POD)), None, "{body}");
+        assert_eq!(merged(body.as_bytes(), POD), None, "{body}");
     }
 }

@@ -72,7 +72,7 @@ impl BodyCopy {
     }
 
     fn into_merged(self, expected: Option<Expected<'_>>) -> Result<Self, LeftOut> {
-        match expected.and_then(|expected| merged(&self.bytes, Some(expected))) {
+        match expected.and_then(|expected| merged(&self.bytes, expected)) {
             None => Ok(self),
             Some(bytes) => {
                 let mut share = self.share.another();
