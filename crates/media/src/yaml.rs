@@ -120,12 +120,7 @@ impl Writer<'_> {
         if let Event::ListEnd | Event::MapEnd = event {
             return self.close();
         }
-        if let Some(Open {
-            inside: Inside::Map(members),
-            ..
-        }) = self.open.last_mut()
-            && members.awaits_key()
-        {
+        if innermost_map(&mut self.open).is_some_and(|members| members.awaits_key()) {
             return self.key(event);
         }
         let start = self.begin()?;
@@ -175,11 +170,7 @@ impl Writer<'_> {
             pay(&mut self.copied, text, self.json)?;
             self.anchored.insert(anchor, text.to_owned());
         }
-        if let Some(Open {
-            inside: Inside::Map(members),
-            ..
-        }) = self.open.last_mut()
-        {
+        if let Some(members) = innermost_map(&mut self.open) {
             members.ends_value();
         }
         Ok(())
@@ -238,14 +229,16 @@ impl Writer<'_> {
             pay(&mut self.copied, &key, self.json)?;
             self.anchored.insert(anchor, key.clone());
         }
-        let Some(Open {
-            inside: Inside::Map(members),
-            ..
-        }) = self.open.last_mut()
-        else {
-            return Err(Unreadable::Malformed);
-        };
+        let members = innermost_map(&mut self.open).ok_or(Unreadable::Malformed)?;
         members.begin(self.json, &key, is_merge)
+    }
+}
+
+/// The members of what is open innermost, if that is a map.
+fn innermost_map(open: &mut [Open]) -> Option<&mut Members> {
+    match &mut open.last_mut()?.inside {
+        Inside::Map(members) => Some(members),
+        Inside::List { .. } => None,
     }
 }
 
