@@ -39,7 +39,7 @@ impl Audit {
     }
 
     /// What the request's body is about; nothing for patches, whose text is recorded.
-    pub(crate) fn subject(&self) -> Option<Subject> {
+    pub(crate) fn subject(&self) -> Option<Subject<'_>> {
         Subject::of(&self.event)
     }
 

@@ -1,20 +1,22 @@
 //! What the body of a request is about, as far as its path says it.
 
+use std::borrow::Cow;
+
 use kubevigil_media::Expected;
 
 use crate::event::AuditEvent;
 
 /// The object that a request creates, updates or deletes.
 #[derive(Debug)]
-pub(crate) struct Subject {
-    api_version: String,
-    resource: String,
-    subresource: String,
+pub(crate) struct Subject<'e> {
+    api_version: Cow<'e, str>,
+    resource: &'e str,
+    subresource: &'e str,
 }
 
-impl Subject {
+impl<'e> Subject<'e> {
     /// Of a patch, or a request that is about no resource, nothing is known.
-    pub(super) fn of(event: &AuditEvent) -> Option<Self> {
+    pub(super) fn of(event: &'e AuditEvent) -> Option<Self> {
         let object = event.object_ref.as_ref()?;
         let resource = match event.verb.as_str() {
             "create" | "update" => object.resource.as_str(),
@@ -23,13 +25,13 @@ impl Subject {
         };
         let version = object.api_version.as_str();
         let api_version = match object.api_group.as_str() {
-            "" => version.to_owned(),
-            group => format!("{group}/{version}"),
+            "" => Cow::Borrowed(version),
+            group => Cow::Owned(format!("{group}/{version}")),
         };
         Some(Self {
             api_version,
-            resource: resource.to_owned(),
-            subresource: object.subresource.clone(),
+            resource,
+            subresource: &object.subresource,
         })
     }
 
@@ -37,8 +39,8 @@ impl Subject {
     pub(crate) fn expected(&self) -> Expected<'_> {
         Expected {
             api_version: &self.api_version,
-            resource: &self.resource,
-            subresource: &self.subresource,
+            resource: self.resource,
+            subresource: self.subresource,
         }
     }
 }

@@ -87,10 +87,11 @@ impl Ending {
             let length = written_at_most(body.copy.as_slice());
             length <= auditing.limits().recorded_body && room.grow(length)
         };
-        let subject = self.audit.subject();
-        let expected = subject.as_ref().map(Subject::expected);
         let request = self.request.take();
-        let request = request.map(|copy| copy.decoded(auditing, expected));
+        let request = request.map(|copy| {
+            let subject = self.audit.subject();
+            copy.decoded(auditing, subject.as_ref().map(Subject::expected))
+        });
         let is_request_read = match request {
             Some(Ok(body)) if fits(&body) => {
                 self.audit.request_body(body.copy.as_slice());
