@@ -1,4 +1,4 @@
-//! JSON as it is written, up to a limit.
+//! JSON as it is written, up to a limit, and where its strings end.
 
 use crate::Unreadable;
 use crate::number::float;
@@ -116,6 +116,19 @@ impl Json {
             other => self.raw(format!("\\u{:04x}", u32::from(other)).as_bytes()),
         }
     }
+}
+
+/// Where the quote is that ends a string, in the text behind its opening quote; the end of the text, if there is none.
+#[inline]
+pub(crate) fn string_end(text: &[u8]) -> usize {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text.get(from..).unwrap_or_default()) {
+        if text.get(from + at) == Some(&b'"') {
+            return from + at;
+        }
+        from += at + 2;
+    }
+    text.len()
 }
 
 #[cfg(test)]

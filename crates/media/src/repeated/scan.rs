@@ -1,5 +1,7 @@
 //! Whether a key is repeated.
 
+use crate::json::string_end;
+
 /// The key that is read next, or none, in an open bracket.
 #[derive(Clone, Copy, Debug)]
 struct Open {
@@ -46,18 +48,6 @@ pub(super) fn repeats_a_key(body: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// Where the quote is that ends a string.
-fn string_end(text: &[u8]) -> usize {
-    let mut from = 0;
-    while let Some(at) = memchr::memchr2(b'"', b'\\', text.get(from..).unwrap_or_default()) {
-        if text.get(from + at) == Some(&b'"') {
-            return from + at;
-        }
-        from += at + 2;
-    }
-    text.len()
 }
 
 fn has_twice(keys: &mut [u64]) -> bool {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::{Json, Unreadable};
+use crate::Unreadable;
+use crate::json::{Json, string_end};
 
 /// The members of a map that is being written.
 #[derive(Debug, Default)]
@@ -170,13 +171,7 @@ fn split_member(member: &[u8]) -> Member<'_> {
 
 /// The place behind the string whose opening quote stands here.
 fn end_of_string(text: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    loop {
-        match text.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return text.len(),
-        }
-    }
+    let inside = start + 1;
+    let end = inside + string_end(text.get(inside..).unwrap_or_default());
+    (end + 1).min(text.len())
 }
