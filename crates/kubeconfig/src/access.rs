@@ -113,11 +113,12 @@ impl Access {
     pub fn load_or_in_cluster(path: &Path, pod: &InCluster) -> Result<Self, AccessError> {
         let (kubeconfig, seen) = read_file(path, None)?;
         let missing = kubeconfig.unresolved.as_ref().map(|name| name.missing);
-        if matches!(missing, Some(Missing::CurrentContext | Missing::Cluster)) && pod.is_possible()
-        {
-            return pod.access();
-        }
-        let access = Self::of_file(&kubeconfig, seen, path)?;
+        let names_nobody = matches!(missing, Some(Missing::CurrentContext | Missing::Cluster));
+        let access = if names_nobody && pod.is_possible() {
+            pod.access()?
+        } else {
+            Self::of_file(&kubeconfig, seen, path)?
+        };
         access.log_warnings();
         Ok(access)
     }
@@ -154,17 +155,6 @@ impl Access {
             warnings: Vec::new(),
             files,
         })
-    }
-
-    /// What a pod is given to reach its API server.
-    ///
-    /// # Errors
-    ///
-    /// When this is no pod, or its service account's token is not mounted.
-    pub fn in_cluster() -> Result<Self, AccessError> {
-        let access = InCluster::from_environment().access()?;
-        access.log_warnings();
-        Ok(access)
     }
 
     /// What follows from a kubeconfig; relative paths in it start at `folder`.
