@@ -5,6 +5,7 @@ mod checking;
 mod identity_flags;
 mod recorder;
 mod settings;
+mod warnings;
 mod words;
 
 use std::process::ExitCode;

@@ -23,8 +23,7 @@ pub(super) fn identity(
     let authorization =
         given(arguments.authorization_kubeconfig.as_deref()).filter(|_| !is_passed_on);
     let authentication = given(arguments.authentication_kubeconfig.as_deref());
-    let authentication = authentication.filter(|_| asks_about_tokens(arguments));
-    IdentityConfig {
+    let mut identity = IdentityConfig {
         mode: match mode {
             IdentityChoice::Impersonate => IdentityMode::Impersonate,
             IdentityChoice::Passthrough => IdentityMode::Passthrough,
@@ -40,25 +39,29 @@ pub(super) fn identity(
         authentication_kubeconfig: authentication.map(Into::into),
         authorization_kubeconfig: authorization.map(Into::into),
         anonymous: arguments.anonymous_auth,
+    };
+    if !identity.asks_about_tokens() {
+        identity.authentication_kubeconfig = None;
     }
+    identity
 }
 
-/// Whether an API server is asked whose tokens are, or for the keys of tokens.
-fn asks_about_tokens(arguments: &IdentityArgs) -> bool {
-    let verifies = !arguments.service_account_issuer.is_empty();
-    arguments.token_review || verifies && arguments.service_account_key_file.is_empty()
-}
-
-/// The flags of extension API servers that mean nothing here, since nobody would be asked, in the words of warnings.
+/// The flags of extension API servers that `identity` was made without, since nobody would be asked, in the words of warnings.
 pub(super) fn never_asked(
     arguments: &IdentityArgs,
-    mode: IdentityChoice,
+    identity: &IdentityConfig,
 ) -> impl Iterator<Item = &'static str> {
-    let is_given = |file: &Option<PathBuf>| given(file.as_deref()).is_some();
-    let authentication =
-        is_given(&arguments.authentication_kubeconfig) && !asks_about_tokens(arguments);
-    let authorization =
-        is_given(&arguments.authorization_kubeconfig) && mode == IdentityChoice::Passthrough;
+    let is_left_out = |flag: &Option<PathBuf>, setting: &Option<PathBuf>| {
+        given(flag.as_deref()).is_some() && setting.is_none()
+    };
+    let authentication = is_left_out(
+        &arguments.authentication_kubeconfig,
+        &identity.authentication_kubeconfig,
+    );
+    let authorization = is_left_out(
+        &arguments.authorization_kubeconfig,
+        &identity.authorization_kubeconfig,
+    );
     let warnings = [
         (
             authentication,

@@ -9,8 +9,9 @@ use url::Url;
 
 use super::audit_flags::{self, given};
 use super::identity_flags;
+use super::warnings;
 use super::words::of_contradiction;
-use crate::args::record::{IdentityChoice, RECOGNISING, RecordArgs, ServingArgs};
+use crate::args::record::{IdentityChoice, RecordArgs, ServingArgs};
 use crate::gate::GateOptions;
 use crate::mistakes::Mistakes;
 use crate::run::state_dir;
@@ -36,7 +37,7 @@ impl Settings {
             mistakes.also(of_contradiction(&error));
         }
         mistakes.into_result()?;
-        let warnings = warnings(arguments, !gateway.identity.recognises_somebody());
+        let warnings = warnings::of(arguments, &gateway.identity);
         let state_dir = match &arguments.operation.state_dir {
             _ if !backends.need_state() => None,
             Some(folder) => Some(folder.clone()),
@@ -215,48 +216,6 @@ fn seconds(flag: &str, time: Duration, mistakes: &mut Mistakes) -> u64 {
     let is_whole = time.subsec_nanos() == 0;
     mistakes.unless(is_whole, flag, "must be whole seconds, such as 2s");
     time.as_secs()
-}
-
-fn warnings(arguments: &RecordArgs, nobody_is_recognised: bool) -> Vec<String> {
-    let ignored = &arguments.pasted.ignored;
-    let mut warnings = Vec::new();
-    if !ignored.is_empty() {
-        let flags = ignored.join(", --");
-        warnings.push(format!(
-            "ignored, since they mean nothing to a gateway: --{flags}"
-        ));
-    }
-    let recognising: Vec<&str> = RECOGNISING
-        .iter()
-        .copied()
-        .filter(|name| ignored.iter().any(|ignored| ignored == name))
-        .collect();
-    let asks = arguments.identity.token_review;
-    if !recognising.is_empty() && !asks && !nobody_is_recognised {
-        warnings.push(format!(
-            "--{}: users whom the API server knows by this alone are not recognised here; --token-review asks it whose a token is",
-            recognising.join(", --")
-        ));
-    }
-    warnings.extend(identity_flags::left_out(
-        &arguments.identity,
-        arguments.upstream.identity,
-    ));
-    let never_asked = identity_flags::never_asked(&arguments.identity, arguments.upstream.identity);
-    warnings.extend(never_asked.map(str::to_owned));
-    if let Some(warning) =
-        identity_flags::never_looked_up(&arguments.identity, arguments.upstream.identity)
-    {
-        warnings.push(warning.to_owned());
-    }
-    if nobody_is_recognised {
-        warnings.push(
-            "nothing says how to recognise who asks, so requests with a token are refused: --token-review asks the API server whose it is"
-                .to_owned(),
-        );
-    }
-    warnings.extend(audit_flags::deprecated(arguments).map(str::to_owned));
-    warnings
 }
 
 #[cfg(test)]
